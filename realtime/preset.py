@@ -1,0 +1,224 @@
+"""Presets: immutable settings of the whole chain, read from and written to TOML.
+
+A preset file names plain values in the table's units; what it does not name stands at the
+table's default (or the profile's frozen value). Standard library only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from realtime.params import BY_ID, IDS, NEUTRAL, PROFILES, TABLE, BandType, table_hash
+
+FORMAT = 1
+FACTORY = Path(__file__).resolve().parent.parent / "presets" / "factory"
+
+
+class PresetError(ValueError):
+    """A preset that cannot be used; the message names what and where in one line."""
+
+
+class Preset(Mapping[str, float]):
+    """Plain values of every parameter, the profile they belong to, and a name. Immutable.
+
+    preset["comp.threshold_db"] -> float; iterates over the ids in table order.
+
+    Raises: PresetError on an unknown id or profile, or a value outside its range.
+    """
+
+    __slots__ = ("_description", "_name", "_profile", "_values")
+
+    def __init__(
+        self,
+        values: Mapping[str, float] | None = None,
+        *,
+        name: str = "",
+        description: str = "",
+        profile: str = "full",
+    ) -> None:
+        if profile not in PROFILES:
+            raise PresetError(f"unknown profile {profile!r}, known are {', '.join(PROFILES)}")
+        merged = PROFILES[profile].values()
+        for param_id, value in (values or {}).items():
+            merged[param_id] = _checked(param_id, value)
+        self._values = merged
+        self._name = name
+        self._description = description
+        self._profile = profile
+
+    @classmethod
+    def neutral(cls) -> Preset:
+        """The preset that gives an input below full scale back."""
+        return cls(NEUTRAL, name="neutral")
+
+    @property
+    def name(self) -> str:
+        """What a person calls it; may be empty."""
+        return self._name
+
+    @property
+    def description(self) -> str:
+        """A line for a person; may be empty."""
+        return self._description
+
+    @property
+    def profile(self) -> str:
+        """Name of the profile: decides what each EQ band is."""
+        return self._profile
+
+    @property
+    def band_types(self) -> tuple[BandType, ...]:
+        """The type of each EQ band, low to high."""
+        return PROFILES[self._profile].band_types
+
+    def __getitem__(self, param_id: str) -> float:
+        return self._values[param_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(IDS)
+
+    def __len__(self) -> int:
+        return len(IDS)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Preset):
+            return NotImplemented
+        return self._profile == other._profile and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash((self._profile, tuple(self._values[i] for i in IDS)))
+
+    def __repr__(self) -> str:
+        return f"Preset({self._name!r}, profile={self._profile!r})"
+
+    def with_values(self, values: Mapping[str, float], name: str | None = None) -> Preset:
+        """A copy with some values changed. Raises: PresetError as the constructor."""
+        return Preset(
+            {**self._values, **values},
+            name=self._name if name is None else name,
+            description=self._description,
+            profile=self._profile,
+        )
+
+    def to_toml(self) -> str:
+        """The preset as TOML text that `from_toml` reads back to an equal preset."""
+        lines = [
+            f"format = {FORMAT}",
+            f"name = {_toml_string(self._name)}",
+            f"description = {_toml_string(self._description)}",
+            f'profile = "{self._profile}"',
+            f'table = "{table_hash()}"',
+        ]
+        section = ""
+        for param in TABLE:
+            group, key = param.id.split(".", 1)
+            if group != section:
+                lines += ["", f"[{group}]"]
+                section = group
+            unit = f"  # {param.unit}" if param.unit else ""
+            lines.append(f"{key} = {float(self._values[param.id])!r}{unit}")
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_toml(cls, text: str) -> Preset:
+        """Read a preset from TOML text.
+
+        Raises: PresetError naming what is wrong: the syntax with its line, an unknown
+        parameter, a value that is no number or outside its range.
+        """
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise PresetError(f"not TOML: {error}") from None
+        if data.get("format", FORMAT) != FORMAT:
+            raise PresetError(f"format {data['format']!r} is not {FORMAT}, the one this version reads")
+        meta = {}
+        for key, default in (("name", ""), ("description", ""), ("profile", "full")):
+            meta[key] = data.get(key, default)
+            if not isinstance(meta[key], str):
+                raise PresetError(f"{key} is {meta[key]!r}, not text")
+        values = {}
+        for group, keys in data.items():
+            if group in ("format", "name", "description", "profile", "table"):
+                continue
+            if not isinstance(keys, dict):
+                raise PresetError(f"unknown key {group!r}")
+            for key, value in keys.items():
+                values[f"{group}.{key}"] = value
+        return cls(values, **meta)
+
+
+def load_preset(name_or_path: str) -> Preset:
+    """A factory preset by name, or any preset by its file's path.
+
+    Raises: PresetError naming the file and what is wrong with it.
+    """
+    path = Path(name_or_path)
+    factory = FACTORY / f"{name_or_path}.toml"
+    if not path.suffix and factory.is_file():
+        path = factory
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not readable as text"
+        known = ", ".join(factory_presets())
+        raise PresetError(f"preset {name_or_path!r}: {reason} (factory presets: {known})") from None
+    try:
+        return Preset.from_toml(text)
+    except PresetError as error:
+        raise PresetError(f"preset {str(path)!r}: {error}") from None
+
+
+def factory_presets() -> list[str]:
+    """Names that `load_preset` knows, sorted."""
+    return sorted(path.stem for path in FACTORY.glob("*.toml"))
+
+
+def save_preset(preset: Preset, path: str | os.PathLike[str]) -> None:
+    """Write `preset` to `path` atomically: a kill in the middle leaves the old file.
+
+    Raises: PresetError where the file cannot be written.
+    """
+    target = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(preset.to_toml())
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise PresetError(f"cannot write preset {str(target)!r}: {error.strerror}") from None
+
+
+def _checked(param_id: str, value: object) -> float:
+    if param_id not in BY_ID:
+        close = difflib.get_close_matches(param_id, IDS, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else ""
+        raise PresetError(f"unknown parameter {param_id!r}{hint}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise PresetError(f"{param_id} is {value!r}, not a number")
+    param = BY_ID[param_id]
+    if not math.isfinite(value) or not param.contains(value):
+        unit = f" {param.unit}" if param.unit else ""
+        raise PresetError(
+            f"{param_id} is {value:g}, outside {param.minimum:g}..{param.maximum:g}{unit}"
+        )
+    return float(value)
+
+
+def _toml_string(text: str) -> str:
+    # JSON's escapes are a subset of TOML's basic strings, but for DEL.
+    return json.dumps(text).replace("\x7f", "\\u007f")
