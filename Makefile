@@ -1,0 +1,43 @@
+# make demo   set up all that playing needs, then run the main job on sound made on the spot
+# make test   set up all that training and the tests need, then lint, type-check and test
+# make lint   the checks of `make test` that run nothing
+# make clean  remove what these made
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DEMO_OUT := demo-out
+
+demo: $(VENV)/.player
+	$(BIN)/afx-live --demo $(DEMO_OUT)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) $(DEMO_OUT) build *.egg-info
+
+# The stamps: made again when what they depend on changes, so that a second run starts at once.
+$(VENV)/.made: scripts/make-venv
+	@scripts/make-venv $(VENV)
+	@touch $@
+
+$(VENV)/.player: $(VENV)/.made pyproject.toml
+	@scripts/system-packages libportaudio2
+	@echo "installing the player into $(VENV)"
+	@$(PIP) install -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml
+	@scripts/system-packages libportaudio2 jackd2
+	@echo "installing the player, training and the tests' tools into $(VENV)"
+	@$(PIP) install torch==2.13.0
+	@$(PIP) install -e '.[train,dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measurements that write what they found, where and when, as JSON."""

@@ -1,0 +1,214 @@
+"""Time of one block through the chain, and through pedalboard's chain of the same effects.
+
+    python -m benchmarks.latency [--json FILE] [--blocks N] [--quick]
+
+Both chains run in this one process, called from Python as their users call them, one block of
+each in turn, so that whatever else the machine does hits both. Every block is counted: nothing
+is trimmed, no warm-up is left out but the first call, which compiles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pedalboard
+from realtime.chain import Chain
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks.machine import describe, write_json
+from realtime.params import BY_ID
+from realtime.preset import Preset
+
+BLOCK_SIZES = (16, 32, 64, 128, 256, 512, 1024)
+SAMPLE_RATES = (44_100, 48_000, 96_000, 192_000)
+QUICK_BLOCK_SIZES = (16, 128, 1024)
+QUICK_SAMPLE_RATES = (48_000,)
+BLOCKS, QUICK_BLOCKS = 20_000, 300
+PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
+
+# Every effect at work: six bands off zero, compressor over its threshold, clipper and reverb in.
+PRESET = Preset(
+    {
+        "eq1.gain_db": 3.0, "eq2.gain_db": -4.0, "eq3.gain_db": 2.0,
+        "eq4.gain_db": -3.0, "eq5.gain_db": 4.0, "eq6.gain_db": -2.0,
+        "comp.threshold_db": -30.0, "comp.ratio": 4.0, "comp.makeup_gain_db": 3.0,
+        "dist.drive_db": 12.0, "dist.tone_hz": 8_000.0, "dist.mix": 0.5,
+        "reverb.room_size": 0.5, "reverb.wet": 0.3, "reverb.dry": 0.7,
+    },
+    name="all effects",
+)  # fmt: skip
+
+
+def pedalboard_chain(preset: Preset) -> pedalboard.Pedalboard:
+    """pedalboard's effects of the same kinds, set as close to `preset` as they can be."""
+    kinds = {
+        "low_shelf": pedalboard.LowShelfFilter,
+        "peak": pedalboard.PeakFilter,
+        "high_shelf": pedalboard.HighShelfFilter,
+    }
+    bands = [
+        kinds[kind](preset[f"eq{n}.freq_hz"], preset[f"eq{n}.gain_db"], preset[f"eq{n}.q"])
+        for n, kind in enumerate(preset.band_types, start=1)
+    ]
+    return pedalboard.Pedalboard(
+        [
+            *bands,
+            pedalboard.Compressor(
+                threshold_db=preset["comp.threshold_db"],
+                ratio=preset["comp.ratio"],
+                attack_ms=preset["comp.attack_ms"],
+                release_ms=preset["comp.release_ms"],
+            ),
+            pedalboard.Distortion(drive_db=preset["dist.drive_db"]),
+            pedalboard.Reverb(
+                room_size=preset["reverb.room_size"],
+                damping=preset["reverb.damping"],
+                wet_level=preset["reverb.wet"],
+                dry_level=preset["reverb.dry"],
+            ),
+        ]
+    )
+
+
+def swelling_noise(sample_rate: int, channels: int, seconds: float = 2.0) -> np.ndarray:
+    """Noise whose level swells and falls four times a second, so that gains keep moving.
+
+    Returns float32 (frames, channels), about -18 dBFS RMS.
+    """
+    frames = int(sample_rate * seconds)
+    noise = np.random.default_rng(0).standard_normal((frames, channels))
+    swell = 0.55 - 0.45 * np.cos(2 * np.pi * 4.0 * np.arange(frames) / sample_rate)
+    return (0.2 * noise * swell[:, None]).astype(np.float32)
+
+
+def measure(sample_rate: int, channels: int, block_size: int, blocks: int) -> dict[str, Any]:
+    """Call both chains `blocks` times in turn.
+
+    Returns a result row: the setting, and for "chain" and "pedalboard" each the percentiles of
+    one call in us, ns per frame and how many times faster than real time (means over all calls).
+    """
+    signal = swelling_noise(sample_rate, channels)
+    chain = Chain(sample_rate, channels, PRESET)
+    board = pedalboard_chain(PRESET)
+    block = np.empty((block_size, channels), np.float32)
+    planar = np.empty((channels, block_size), np.float32)
+
+    def run_chain() -> None:
+        chain.process(block)
+
+    def run_pedalboard() -> None:
+        board.process(planar, sample_rate, reset=False)
+
+    elapsed_ns = np.empty((2, blocks), np.int64)
+    starts = np.arange(blocks) * block_size % (len(signal) - block_size)
+    block[:], planar[:] = 0.0, 0.0
+    run_chain()
+    run_pedalboard()
+    for index, start in enumerate(starts):
+        block[:] = signal[start : start + block_size]
+        planar[:] = block.T
+        elapsed_ns[0, index] = _timed(run_chain)
+        elapsed_ns[1, index] = _timed(run_pedalboard)
+    return {
+        "sample_rate": sample_rate,
+        "channels": channels,
+        "block_size": block_size,
+        "blocks": blocks,
+        "block_us": 1e6 * block_size / sample_rate,
+        "chain": _summary(elapsed_ns[0], block_size, sample_rate),
+        "pedalboard": _summary(elapsed_ns[1], block_size, sample_rate),
+    }
+
+
+def _timed(call: Callable[[], None]) -> int:
+    start = time.perf_counter_ns()
+    call()
+    return time.perf_counter_ns() - start
+
+
+def _summary(elapsed_ns: np.ndarray, block_size: int, sample_rate: int) -> dict[str, float]:
+    us = {
+        f"{name}_us": round(float(np.percentile(elapsed_ns, q, method="higher")) / 1e3, 3)
+        for name, q in PERCENTILES.items()
+    }
+    ns_per_frame = float(elapsed_ns.mean()) / block_size
+    return {
+        **us,
+        "ns_per_frame": round(ns_per_frame, 3),
+        "x_real_time": round(1e9 / sample_rate / ns_per_frame, 1),
+    }
+
+
+def table_of(rows: list[dict[str, Any]]) -> Table:
+    """The result rows for a terminal: the chain's figures, then pedalboard's."""
+    table = Table(title="one block, us: chain | pedalboard, same effects, same run")
+    for heading in ("rate", "ch", "frames", "deadline"):
+        table.add_column(heading, justify="right")
+    for name in ("chain", "pedalboard"):
+        for heading in ("p50", "p99", "p99.9", "max", "x rt"):
+            table.add_column(heading, justify="right", style="bold" if name == "chain" else "dim")
+    table.add_column("p50 ratio", justify="right")
+    previous = None
+    for row in rows:
+        group = (row["sample_rate"], row["channels"])
+        if previous not in (None, group):
+            table.add_section()
+        previous = group
+        cells = [str(row["sample_rate"]), str(row["channels"]), str(row["block_size"])]
+        cells.append(f"{row['block_us']:.0f}")
+        for name in ("chain", "pedalboard"):
+            cells += [f"{row[name][f'{p}_us']:.1f}" for p in PERCENTILES]
+            cells.append(f"{row[name]['x_real_time']:.0f}")
+        cells.append(f"{row['pedalboard']['p50_us'] / row['chain']['p50_us']:.1f}")
+        table.add_row(*cells)
+    return table
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--blocks", type=int, help=f"calls a setting (default {BLOCKS})")
+    parser.add_argument("--quick", action="store_true", help="few settings, few calls")
+    args = parser.parse_args(argv)
+    if args.blocks is None:
+        args.blocks = QUICK_BLOCKS if args.quick else BLOCKS
+    if args.blocks < 1:
+        parser.error(f"--blocks is {args.blocks}, must be 1 or more")
+    if args.json and not args.json.resolve().parent.is_dir():
+        parser.error(f"--json: folder {str(args.json.resolve().parent)!r} does not exist")
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure every setting, print the table, write the JSON. Returns the exit status."""
+    args = _parse(argv)
+    rates = QUICK_SAMPLE_RATES if args.quick else SAMPLE_RATES
+    sizes = QUICK_BLOCK_SIZES if args.quick else BLOCK_SIZES
+    settings = [(rate, ch, size) for rate in rates for ch in (1, 2) for size in sizes]
+    record = describe(("numpy", "numba", "llvmlite", "pedalboard"))
+    rows = []
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("measuring", total=len(settings))
+        for rate, channels, size in settings:
+            rows.append(measure(rate, channels, size, args.blocks))
+            progress.advance(task)
+    record["preset"] = {key: value for key, value in PRESET.items() if value != BY_ID[key].neutral}
+    record["results"] = rows
+    Console(width=None if sys.stdout.isatty() else 150).print(table_of(rows))
+    if args.json:
+        write_json(args.json, record)
+        print(f"wrote {args.json}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The main job on sound made on the spot: one synthetic voice takes the sound of another.
+
+`afx-live --demo FOLDER`, or `make demo`. Writes a voice and a reference, which is another voice
+with other words through a factory preset that the model is not told; runs `afx-live` on the two
+as a user would; draws the spectra before and after.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from realtime.preset import load_preset
+from realtime.synthesis import speech
+from realtime.transfer import render
+
+SAMPLE_RATE = 48_000
+SECONDS = 12.0
+STYLE = "telephone"
+# Bands where both voices have energy to compare: centres of thirds of an octave, in Hz.
+CENTRES_HZ = 1_000.0 * 2.0 ** (np.arange(-10, 13) / 3.0)
+
+
+def run(folder: str | os.PathLike[str]) -> int:
+    """Make the sounds, style one after the other, draw the spectra into `folder`.
+
+    Returns the exit status of `afx-live`, or 2 with one line on stderr where the folder cannot
+    be written or matplotlib is missing.
+    """
+    from realtime.cli import main as afx_live  # cli knows the demo, so the demo asks late
+
+    if importlib.util.find_spec("matplotlib") is None:
+        print("the demo draws with matplotlib: pip install 'afx-live[demo]'", file=sys.stderr)
+        return 2
+    target = Path(folder)
+    paths = {name: target / f"{name}.wav" for name in ("input", "reference", "output")}
+    voice = speech(SECONDS, SAMPLE_RATE, seed=1, pitch_hz=115.0)
+    other = speech(SECONDS, SAMPLE_RATE, seed=2, pitch_hz=180.0)
+    reference = render(other, load_preset(STYLE), SAMPLE_RATE)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        sf.write(paths["input"], voice, SAMPLE_RATE, subtype="PCM_24")
+        sf.write(paths["reference"], reference, SAMPLE_RATE, subtype="PCM_24")
+        paths["output"].unlink(missing_ok=True)
+    except (OSError, sf.SoundFileError) as error:
+        print(f"cannot write the demo into {str(target)!r}: {error}", file=sys.stderr)
+        return 2
+
+    names = {name: str(path) for name, path in paths.items()}
+    command = ["--ref", names["reference"], "--input", names["input"], "--output", names["output"]]
+    print(f"a synthetic voice, and as reference another one heard through {STYLE!r}:")
+    print("afx-live " + " ".join(command))
+    status = afx_live(command)
+    if status:
+        return status
+
+    levels = {name: third_octaves(*sf.read(path)) for name, path in paths.items()}
+    picture = target / "spectra.png"
+    draw(levels, picture)
+    before, after = (distance_db(levels[name], levels["reference"]) for name in ("input", "output"))
+    print(f"third-octave distance to the reference: {before:.1f} dB before, {after:.1f} dB after")
+    print(f"listen to {names['output']}, look at {picture}")
+    return 0
+
+
+def third_octaves(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Level in dB of each band of `CENTRES_HZ`, over the mean of all bands.
+
+    audio: (frames,) or (frames, channels), full scale +-1.0
+    """
+    power = np.abs(np.fft.rfft(audio, axis=0)) ** 2
+    power = power.reshape(len(power), -1).mean(axis=1)
+    freqs = np.fft.rfftfreq(len(audio), 1.0 / sample_rate)
+    edges = np.searchsorted(freqs, [CENTRES_HZ * 2.0 ** (-1 / 6), CENTRES_HZ * 2.0 ** (1 / 6)])
+    totals = np.concatenate([[0.0], np.cumsum(power)])
+    levels = 10.0 * np.log10(totals[edges[1]] - totals[edges[0]] + 1e-12)
+    return levels - levels.mean()
+
+
+def distance_db(levels: np.ndarray, reference: np.ndarray) -> float:
+    """Root mean square difference of two `third_octaves` in dB."""
+    return float(np.sqrt(np.mean((levels - reference) ** 2)))
+
+
+def draw(levels: dict[str, np.ndarray], path: Path) -> None:
+    """Draw third-octave levels of "input", "reference" and "output" over frequency, as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
+    figure = Figure(figsize=(8.0, 4.2), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    looks = {
+        "input": {"color": "#9aa5b1", "linestyle": "--", "linewidth": 1.8},
+        "reference": {"color": "#d9822b", "linewidth": 5.0, "alpha": 0.45},
+        "output": {"color": "#1f5f8b", "linewidth": 2.2},
+    }
+    axes.fill_between(
+        CENTRES_HZ, levels["input"], levels["output"], color="#1f5f8b", alpha=0.07, linewidth=0
+    )
+    for name, look in looks.items():
+        axes.plot(CENTRES_HZ, levels[name], label=name, solid_capstyle="round", **look)
+    axes.set_xscale("log")
+    axes.set_xticks([125, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000])
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda hz, _: f"{hz / 1000:g} k" if hz >= 1000 else f"{hz:g}")
+    )
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(CENTRES_HZ[0], CENTRES_HZ[-1])
+    axes.set_xlabel("frequency (Hz)")
+    axes.set_ylabel("third-octave level (dB)")
+    axes.set_title("The input takes the reference's sound", loc="left")
+    axes.grid(color="#e4e7eb")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path)
