@@ -1,0 +1,115 @@
+"""Compressor: feed-forward, linked over the channels, soft knee, separate attack and release."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import carray, njit
+
+from realtime.dsp.intrinsics import JIT, exp2_f32, log2_f32, scratch_f32
+from realtime.dsp.units import one_pole
+
+COMPRESSOR_STATE = (1,)  # float64: the gain reduction in dB, 0 at rest
+
+_THRESHOLD, _SLOPE, _KNEE, _ATTACK, _RELEASE, _MAKEUP = range(6)
+_CHUNK = 128
+_FLOOR = np.float32(1e-6)  # -120 dBFS: what silence counts as
+_DB_PER_OCTAVE = np.float32(6.0205999132796239)  # dB in a doubling of amplitude
+_OCTAVES_PER_DB = 1.0 / 6.0205999132796239
+
+
+def design_compressor(
+    threshold_db: float,
+    ratio: float,
+    knee_db: float,
+    attack_ms: float,
+    release_ms: float,
+    makeup_gain_db: float,
+    sample_rate: float,
+) -> npt.NDArray[np.float64]:
+    """Coefficients: float64 (6,): threshold dBFS, slope, knee dB, attack, release, make-up dB.
+
+    slope is 1 - 1/ratio; attack and release are one-pole coefficients whose time constants
+    (63 % of a step of the gain reduction in dB) are attack_ms and release_ms.
+    """
+    return np.array(
+        [
+            threshold_db,
+            1.0 - 1.0 / ratio,
+            knee_db,
+            one_pole(attack_ms, sample_rate),
+            one_pole(release_ms, sample_rate),
+            makeup_gain_db,
+        ]
+    )
+
+
+@njit(**JIT)
+def compressor_ramp(x, coefs, coefs_end, state):
+    """Compress x in place while the coefficients go linearly from `coefs` to `coefs_end`.
+
+    [audio-thread] Allocates nothing. Changes `x` and `state`. Attack and release stay at
+    `coefs` for the whole block.
+
+    x: float32 (frames, channels 1..2); coefs, coefs_end: float64 (6,); state: float64 (1,)
+    Source: Giannoulis, Massberg and Reiss 2012, "Digital dynamic range compressor design",
+    gain computer (4) and smooth branching detector, on the gain reduction in dB.
+    """
+    frames, channels = x.shape
+    target = carray(scratch_f32(_CHUNK), (_CHUNK,))
+    r = state[0]
+    attack, release = coefs[_ATTACK], coefs[_RELEASE]
+    per_frame = 1.0 / max(frames, 1)
+    threshold, slope, knee, makeup = (
+        np.float32(coefs[_THRESHOLD]), np.float32(coefs[_SLOPE]),
+        np.float32(coefs[_KNEE]), np.float32(coefs[_MAKEUP]),
+    )  # fmt: skip
+    d_threshold = np.float32((coefs_end[_THRESHOLD] - coefs[_THRESHOLD]) * per_frame)
+    d_slope = np.float32((coefs_end[_SLOPE] - coefs[_SLOPE]) * per_frame)
+    d_knee = np.float32((coefs_end[_KNEE] - coefs[_KNEE]) * per_frame)
+    d_makeup = np.float32((coefs_end[_MAKEUP] - coefs[_MAKEUP]) * per_frame)
+    zero, half, tiny = np.float32(0.0), np.float32(0.5), np.float32(1e-9)
+    last = channels - 1
+
+    for start in range(0, frames, _CHUNK):
+        count = min(_CHUNK, frames - start)
+        for i in range(count):
+            t = np.float32(start + i)
+            level = max(max(abs(x[start + i, 0]), abs(x[start + i, last])), _FLOOR)
+            over = log2_f32(level) * _DB_PER_OCTAVE - (threshold + t * d_threshold)
+            width = knee + t * d_knee
+            bend = min(max(over + half * width, zero), width)
+            beyond = max(over - half * width, zero)
+            reduction = bend * bend * (half / max(width, tiny)) + beyond
+            target[i] = -(slope + t * d_slope) * reduction
+        # Attack where the target lies below r, else release: of the two one-pole steps that is
+        # the lower one where attack is the faster, and the higher one where it is the slower.
+        if attack <= release:
+            for i in range(count):
+                g = np.float64(target[i])
+                r = min(attack * r + (1.0 - attack) * g, release * r + (1.0 - release) * g)
+                target[i] = np.float32(r)
+        else:
+            for i in range(count):
+                g = np.float64(target[i])
+                r = max(attack * r + (1.0 - attack) * g, release * r + (1.0 - release) * g)
+                target[i] = np.float32(r)
+        for i in range(count):
+            db = target[i] + makeup + np.float32(start + i) * d_makeup
+            target[i] = exp2_f32(db * np.float32(_OCTAVES_PER_DB))
+        for i in range(count):
+            for channel in range(channels):
+                x[start + i, channel] *= target[i]
+    state[0] = r
+
+
+@njit(**JIT)
+def compressor_block(x, coefs, state):
+    """Compress one block in place.
+
+    [audio-thread] Allocates nothing. Changes `x` and `state`.
+
+    x: float32 (frames, channels 1..2), full scale +-1.0; coefs: of design_compressor
+    state: float64 (1,), zeros = at rest
+    """
+    compressor_ramp(x, coefs, coefs, state)
