@@ -9,9 +9,10 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from realtime.output_files import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,20 +39,8 @@ def describe(packages: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write `record` to `path` atomically: a kill in the middle leaves the old file.
-
-    Raises: OSError where the file cannot be written.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1)
-            file.write("\n")
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Write `record` to `path` atomically. Raises: AudioFileError where it cannot be written."""
+    write_text(path, json.dumps(record, indent=1) + "\n")
 
 
 def _cpu_name() -> str:

@@ -1,0 +1,103 @@
+"""Fixtures: the shared recordings and a real JACK server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+JACK_START_S = 20.0
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip where a person runs the tests, fail where CI does: there nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"under CI this must be there: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of recordings with `train/` and `val/`: $AFX_LIVE_DATA or ../shared/data."""
+    folder = Path(os.environ.get("AFX_LIVE_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "val").is_dir():
+        unavailable(f"no recordings in {folder} (AFX_LIVE_DATA names another folder)")
+    return folder
+
+
+@dataclass(frozen=True)
+class JackServer:
+    """A running jackd with the dummy driver: two inputs, two outputs, no sound card.
+
+    name: what JACK_DEFAULT_SERVER must say for a client, or `servername=` of jack.Client.
+    process: the server's own handle; it is ended by this and nothing else.
+    """
+
+    name: str
+    sample_rate: int
+    period: int
+    process: subprocess.Popen[bytes]
+
+
+@pytest.fixture
+def jack_server(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[JackServer]:
+    """A JACK server of this test's own, named by JACK_DEFAULT_SERVER while the test runs.
+
+    48 kHz and 128 frames, or as `@pytest.mark.parametrize("jack_server", [(44_100, 64)],
+    indirect=True)` says.
+    """
+    sample_rate, period = getattr(request, "param", (48_000, 128))
+    jackd = shutil.which("jackd")
+    if jackd is None:
+        unavailable("jackd is not installed (Debian: apt-get install jackd2)")
+    name = f"afx-live-test-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    monkeypatch.setenv("JACK_NO_AUDIO_RESERVATION", "1")
+    options = ["-r", str(sample_rate), "-p", str(period)]
+    log = tmp_path / "jackd.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [jackd, "-n", name, "--no-mlock", "-d", "dummy", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_until_up(name, process, log)
+        yield JackServer(name, sample_rate, period, process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_up(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    probe = (
+        "import jack; jack.set_error_function(lambda _: None); "
+        f"jack.Client('probe', no_start_server=True, servername={name!r}).close()"
+    )
+    deadline = time.monotonic() + JACK_START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        # libjack remembers a server it failed to reach, so each try has a process of its own.
+        if subprocess.run([sys.executable, "-c", probe], capture_output=True).returncode == 0:
+            return
+        time.sleep(0.05)
+    unavailable(f"jackd did not start: {log.read_text(errors='replace')[-400:]}")
