@@ -13,6 +13,9 @@ from numba.extending import intrinsic
 # 'contract' only: a licence to fuse multiply and add. Numba's other fast-math flags would let
 # LLVM drop the checks for NaN.
 JIT = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+# Without the licence to fuse, a vectorised loop and its scalar rest give the same bits, so a
+# kernel's output does not depend on how its input was cut into blocks.
+JIT_EXACT = {**JIT, "fastmath": False}
 
 
 def _scratch(element):
