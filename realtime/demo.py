@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 
+from realtime.audio_files import AudioFileError, read_audio
+from realtime.output_files import write_audio
 from realtime.preset import load_preset
 from realtime.synthesis import speech
 from realtime.transfer import render
@@ -44,11 +45,11 @@ def run(folder: str | os.PathLike[str]) -> int:
     reference = render(other, load_preset(STYLE), SAMPLE_RATE)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        sf.write(paths["input"], voice, SAMPLE_RATE, subtype="PCM_24")
-        sf.write(paths["reference"], reference, SAMPLE_RATE, subtype="PCM_24")
+        write_audio(paths["input"], voice[:, None], SAMPLE_RATE)
+        write_audio(paths["reference"], reference[:, None], SAMPLE_RATE)
         paths["output"].unlink(missing_ok=True)
-    except (OSError, sf.SoundFileError) as error:
-        print(f"cannot write the demo into {str(target)!r}: {error}", file=sys.stderr)
+    except (OSError, AudioFileError) as error:
+        print(f"the demo cannot write into {str(target)!r}: {error}", file=sys.stderr)
         return 2
 
     names = {name: str(path) for name, path in paths.items()}
@@ -59,7 +60,7 @@ def run(folder: str | os.PathLike[str]) -> int:
     if status:
         return status
 
-    levels = {name: third_octaves(*sf.read(path)) for name, path in paths.items()}
+    levels = {name: third_octaves(*read_audio(path)) for name, path in paths.items()}
     picture = target / "spectra.png"
     draw(levels, picture)
     before, after = (distance_db(levels[name], levels["reference"]) for name in ("input", "output"))
@@ -71,10 +72,9 @@ def run(folder: str | os.PathLike[str]) -> int:
 def third_octaves(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """Level in dB of each band of `CENTRES_HZ`, over the mean of all bands.
 
-    audio: (frames,) or (frames, channels), full scale +-1.0
+    audio: (frames, channels), full scale +-1.0
     """
-    power = np.abs(np.fft.rfft(audio, axis=0)) ** 2
-    power = power.reshape(len(power), -1).mean(axis=1)
+    power = (np.abs(np.fft.rfft(audio, axis=0)) ** 2).mean(axis=1)
     freqs = np.fft.rfftfreq(len(audio), 1.0 / sample_rate)
     edges = np.searchsorted(freqs, [CENTRES_HZ * 2.0 ** (-1 / 6), CENTRES_HZ * 2.0 ** (1 / 6)])
     totals = np.concatenate([[0.0], np.cumsum(power)])

@@ -1,0 +1,194 @@
+"""Who may import whom, and the tree as README and the house rules describe it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("realtime", "offline_train", "benchmarks", "tests")
+LINES_MAX = 320  # about 300
+LONGER: dict[str, str] = {}  # path: why one file is right
+
+# What a module may import beyond the standard library, as patterns; the first match decides.
+ALLOWED = {
+    "realtime.params": (),
+    "realtime.preset": ("realtime.params",),
+    "realtime.dsp.*": ("numpy", "numba", "llvmlite", "realtime.dsp.*"),
+    "realtime.dsp": (),
+    "realtime.chain": ("numpy", "numba", "realtime.dsp.*", "realtime.params", "realtime.preset"),
+    "realtime.bridge": ("numpy", "realtime.params"),
+    "realtime.callback": ("numpy", "numba", "realtime.chain", "realtime.bridge"),
+    "realtime.features": ("numpy", "scipy", "pyloudnorm", "realtime.params"),
+    "realtime.synthesis": ("numpy", "scipy"),
+}
+# What a module may not import, whatever else it does. All that match hold.
+FORBIDDEN = {
+    "realtime.*": ("torch", "torchaudio", "onnx", "onnxscript", "offline_train", "auraloss"),
+    "realtime.predictor": ("realtime.chain", "realtime.callback", "realtime.engine", "numba"),
+    "realtime.capture": ("realtime.chain", "realtime.callback", "realtime.engine", "numba"),
+    "realtime.transfer": ("realtime.engine", "realtime.cli", "sounddevice"),
+    "*": ("tests", "benchmarks"),
+}
+# Of realtime, offline_train knows the table, presets and the front end; what renders with the
+# compiled chain or the shipped predictor is named here.
+OFFLINE_MAY = ("realtime.params", "realtime.preset", "realtime.features")
+OFFLINE_RENDERS = {
+    "offline_train.evaluate": ("realtime.predictor", "realtime.transfer", "realtime.chain"),
+    "offline_train.export": ("realtime.predictor",),
+}
+
+
+def sources(*packages: str) -> dict[str, Path]:
+    """Dotted name -> file of every module in `packages`."""
+    found = {}
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = sources(*PACKAGES)
+
+
+def imports(name: str, path: Path) -> set[str]:
+    """Dotted names that a module imports, anywhere in its text; ours down to the module."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relative to itself, line {node.lineno}"
+            assert node.module is not None
+            members = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {m if m in MODULES else node.module for m in members}
+    return {i for i in found if i.partition(".")[0] not in sys.stdlib_module_names}
+
+
+def covers(pattern: str, imported: str) -> bool:
+    """Whether a rule's pattern means `imported`: itself, or a module inside what it names."""
+    inside = not pattern.startswith("realtime") and imported.startswith(pattern + ".")
+    return inside or fnmatch(imported, pattern)
+
+
+@pytest.mark.parametrize("name", sorted(sources("realtime", "offline_train", "benchmarks")))
+def test_imports_follow_the_rules(name: str) -> None:
+    found = imports(name, MODULES[name])
+    for pattern, allowed in ALLOWED.items():
+        if fnmatch(name, pattern):
+            stray = {i for i in found if not any(covers(a, i) for a in allowed)}
+            assert not stray, f"{name} may import {allowed or 'the standard library'} only"
+            break
+    if name.startswith("offline_train"):
+        allowed = OFFLINE_MAY + OFFLINE_RENDERS.get(name, ())
+        stray = {i for i in found if i.startswith("realtime") and i not in allowed}
+        assert not stray, f"{name} may import {allowed} of realtime only"
+    for pattern, forbidden in FORBIDDEN.items():
+        if fnmatch(name, pattern):
+            own = name.partition(".")[0]
+            bad = {i for i in found for f in forbidden if f != own and covers(f, i)}
+            assert not bad, f"{name} must not import {bad}"
+
+
+@pytest.mark.parametrize("pattern", [*ALLOWED, *FORBIDDEN, *OFFLINE_RENDERS, *OFFLINE_MAY])
+def test_every_rule_is_about_something(pattern: str) -> None:
+    assert any(fnmatch(name, pattern) for name in MODULES), f"no module {pattern}"
+
+
+def test_nobody_imports_the_command_line_but_the_demo_it_starts() -> None:
+    importers = {n for n, p in MODULES.items() if "realtime.cli" in imports(n, p)}
+    importers = {n for n in importers if not n.startswith("tests")}
+    assert importers <= {"realtime.demo", "realtime.__main__"}
+
+
+def test_playing_imports_no_torch() -> None:
+    names = [n for n in sources("realtime") if not n.endswith("__main__")]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "print([m for m in sys.modules if m.partition('.')[0] in ('torch', 'matplotlib')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def our_files() -> list[str]:
+    """Paths of all that is or is about to be tracked, relative to the root."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [path for path in done.stdout.split("\0") if path and (ROOT / path).is_file()]
+
+
+def test_files_stay_short() -> None:
+    long = {}
+    for path in our_files():
+        if path.endswith(".py"):
+            lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
+            if lines > LINES_MAX and path not in LONGER:
+                long[path] = lines
+    assert not long, f"over {LINES_MAX} lines; split them or say why in LONGER"
+    assert all((ROOT / path).is_file() for path in LONGER)
+
+
+def test_no_audio_and_nothing_large_is_tracked() -> None:
+    audio = [p for p in our_files() if re.search(r"\.(wav|flac|ogg|mp3|aiff?|m4a)$", p, re.I)]
+    assert not audio
+    large = {p: (ROOT / p).stat().st_size for p in our_files()}
+    large = {p: size for p, size in large.items() if size > 3_000_000 and p[-5:] != ".onnx"}
+    assert not large
+
+
+def readme_tree() -> set[str]:
+    """Paths that README's annotated tree names, folders ending in a slash.
+
+    A line is indentation (two spaces a level), names with one space between, then two or more
+    spaces and what they are.
+    """
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- tree -->\n```text\n(.*?)```", text, re.S)
+    assert block, "README has no tree after <!-- tree -->"
+    folders: list[str] = []
+    paths = set()
+    for line in block[1].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.split(r"\s{2,}", line.strip())[0].split(" ")
+        del folders[depth:]
+        paths |= {"".join(folders) + name for name in names}
+        if names[0].endswith("/"):
+            folders.append(names[0])
+    return paths
+
+
+def test_readme_tree_names_what_is_there() -> None:
+    missing = {path for path in readme_tree() if not any(ROOT.glob(path.rstrip("/")))}
+    assert not missing
+
+
+def test_readme_tree_leaves_nothing_out() -> None:
+    named = readme_tree()
+    # A folder whose contents the tree does not list speaks for all of them.
+    closed = {
+        n for n in named if n.endswith("/") and not any(o != n and o.startswith(n) for o in named)
+    }
+    unnamed = {
+        path
+        for path in our_files()
+        if not any(fnmatch(path, name) for name in named)
+        and not path.startswith(tuple(closed))
+        and not path.endswith("__init__.py")
+        and path != ".gitignore"
+    }
+    assert not unnamed

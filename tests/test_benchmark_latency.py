@@ -1,0 +1,72 @@
+"""The latency benchmark: a quick run measures both chains and writes what it says it writes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import latency
+from realtime.params import NEUTRAL
+from tests.conftest import ROOT
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks.latency", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_quick_run_writes_every_setting_and_figure(tmp_path: Path) -> None:
+    path = tmp_path / "latency.json"
+    done = run("--quick", "--blocks", "40", "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["command"].endswith(f"--quick --blocks 40 --json {path}")
+    assert record["machine"]["logical_cpus"] >= 1
+    assert {"python", "numba", "pedalboard"} <= record["versions"].keys()
+    settings = {(r["sample_rate"], r["channels"], r["block_size"]) for r in record["results"]}
+    assert settings == {(48_000, ch, size) for ch in (1, 2) for size in (16, 128, 1024)}
+    for row in record["results"]:
+        assert row["blocks"] == 40
+        for name in ("chain", "pedalboard"):
+            figures = row[name]
+            assert 0 < figures["p50_us"] <= figures["p99_us"] <= figures["p999_us"]
+            # With 40 calls the slowest is both p99.9 and max: had it been trimmed, it would not be.
+            assert figures["p999_us"] == figures["max_us"]
+            mean_us = figures["ns_per_frame"] * row["block_size"] / 1e3
+            assert mean_us <= figures["max_us"] + 0.01
+            assert figures["x_real_time"] == pytest.approx(row["block_us"] / mean_us, rel=0.05)
+    assert str(record["results"][0]["block_size"]) in done.stdout
+
+
+def test_the_measured_chain_has_every_effect_at_work() -> None:
+    moved = {
+        key.partition(".")[0] for key, value in latency.PRESET.items() if value != NEUTRAL[key]
+    }
+    assert moved >= {f"eq{n}" for n in range(1, 7)} | {"comp", "dist", "reverb"}
+    assert latency.PRESET["dist.mix"] > 0 and latency.PRESET["reverb.wet"] > 0
+    assert all(latency.PRESET[f"eq{n}.gain_db"] != 0 for n in range(1, 7))
+    board = latency.pedalboard_chain(latency.PRESET)
+    names = [type(plugin).__name__ for plugin in board]
+    assert names == ["LowShelfFilter", *["PeakFilter"] * 4, "HighShelfFilter",
+                     "Compressor", "Distortion", "Reverb"]  # fmt: skip
+
+
+def test_both_chains_are_given_sound_that_opens_the_compressor() -> None:
+    signal = latency.swelling_noise(48_000, 2)
+    level_db = 20 * np.log10(np.sqrt(np.mean(signal**2)))
+    assert latency.PRESET["comp.threshold_db"] + 6 < level_db < -12
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--blocks", "0"], ["--json", "/no/such/folder/x.json"], ["--blocks", "many"]]
+)
+def test_bad_arguments_end_with_one_line_before_any_work(arguments: list[str]) -> None:
+    done = run("--quick", *arguments)
+    assert done.returncode == 2
+    assert arguments[0] in done.stderr
+    assert "Traceback" not in done.stderr
