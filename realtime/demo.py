@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +26,21 @@ STYLE = "telephone"
 CENTRES_HZ = 1_000.0 * 2.0 ** (np.arange(-10, 13) / 3.0)
 
 
+class DemoError(ValueError):
+    """Something the demo needs is missing; the message is one line."""
+
+
 def run(folder: str | os.PathLike[str]) -> int:
     """Make the sounds, style one after the other, draw the spectra into `folder`.
 
-    Returns the exit status of `afx-live`, or 2 with one line on stderr where the folder cannot
-    be written or matplotlib is missing.
+    Returns the exit status of `afx-live`.
+
+    Raises: AudioFileError where the folder cannot be written, DemoError without matplotlib.
     """
     from realtime.cli import main as afx_live  # cli knows the demo, so the demo asks late
 
     if importlib.util.find_spec("matplotlib") is None:
-        print("the demo draws with matplotlib: pip install 'afx-live[demo]'", file=sys.stderr)
-        return 2
+        raise DemoError("the demo draws with matplotlib: pip install 'afx-live[demo]'")
     target = Path(folder)
     paths = {name: target / f"{name}.wav" for name in ("input", "reference", "output")}
     voice = speech(SECONDS, SAMPLE_RATE, seed=1, pitch_hz=115.0)
@@ -45,15 +48,14 @@ def run(folder: str | os.PathLike[str]) -> int:
     reference = render(other, load_preset(STYLE), SAMPLE_RATE)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        write_audio(paths["input"], voice[:, None], SAMPLE_RATE)
-        write_audio(paths["reference"], reference[:, None], SAMPLE_RATE)
-        paths["output"].unlink(missing_ok=True)
-    except (OSError, AudioFileError) as error:
-        print(f"the demo cannot write into {str(target)!r}: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        raise AudioFileError(f"cannot make the folder {str(target)!r}: {error.strerror}") from None
+    write_audio(paths["input"], voice[:, None], SAMPLE_RATE)
+    write_audio(paths["reference"], reference[:, None], SAMPLE_RATE)
 
     names = {name: str(path) for name, path in paths.items()}
     command = ["--ref", names["reference"], "--input", names["input"], "--output", names["output"]]
+    command.append("--overwrite")
     print(f"a synthetic voice, and as reference another one heard through {STYLE!r}:")
     print("afx-live " + " ".join(command))
     status = afx_live(command)

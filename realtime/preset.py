@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import os
 import tempfile
 import tomllib
@@ -48,6 +47,9 @@ class Preset(Mapping[str, float]):
         merged = PROFILES[profile].values()
         for param_id, value in (values or {}).items():
             merged[param_id] = _checked(param_id, value)
+        for label, text in (("name", name), ("description", description)):
+            if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+                raise PresetError(f"{label} {text!r} is not valid Unicode")
         self._values = merged
         self._name = name
         self._description = description
@@ -135,8 +137,8 @@ class Preset(Mapping[str, float]):
         """
         try:
             data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise PresetError(f"not TOML: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise PresetError(f"not TOML: {str(error).splitlines()[0]}") from None
         if data.get("format", FORMAT) != FORMAT:
             raise PresetError(f"format {data['format']!r} is not {FORMAT}, the one this version reads")
         meta = {}
@@ -161,9 +163,8 @@ def load_preset(name_or_path: str) -> Preset:
     Raises: PresetError naming the file and what is wrong with it.
     """
     path = Path(name_or_path)
-    factory = FACTORY / f"{name_or_path}.toml"
-    if not path.suffix and factory.is_file():
-        path = factory
+    if name_or_path in factory_presets():
+        path = FACTORY / f"{name_or_path}.toml"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -211,14 +212,16 @@ def _checked(param_id: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise PresetError(f"{param_id} is {value!r}, not a number")
     param = BY_ID[param_id]
-    if not math.isfinite(value) or not param.contains(value):
+    # Python compares integers of any size; float() of a huge one would overflow.
+    if not param.minimum <= value <= param.maximum:
         unit = f" {param.unit}" if param.unit else ""
+        shown = f"{value:g}" if abs(value) < 1e300 else "huge"
         raise PresetError(
-            f"{param_id} is {value:g}, outside {param.minimum:g}..{param.maximum:g}{unit}"
+            f"{param_id} is {shown}, outside {param.minimum:g}..{param.maximum:g}{unit}"
         )
     return float(value)
 
 
 def _toml_string(text: str) -> str:
     # JSON's escapes are a subset of TOML's basic strings, but for DEL.
-    return json.dumps(text).replace("\x7f", "\\u007f")
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -7,6 +7,7 @@ room size or damping's bass: at wet = 1 the reverb of a steady mono noise is as 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +26,17 @@ DAMPING_DEPTH = 0.9  # damping 1: T60 at DAMPING_HZ is a tenth of the bass's
 # Mutually prime once rounded; spread like a geometric series so that few echoes coincide.
 _LINES_MS = (15.7, 18.5, 21.9, 25.8, 30.4, 35.9, 42.3, 49.9)
 _DIFFUSERS_MS = ((4.77, 7.93, 11.31), (5.39, 8.87, 12.67))
-_DIFFUSION = np.float32(0.6)
+_DIFFUSION = 0.6  # at most: in a room that rings shorter than they do, the allpasses give way
 _CROSSFADE_MS = 20.0  # between two pre-delays
 
 _CHUNK = 64
 _LINE_SCRATCH = 512  # LINES * _CHUNK
 _PAIR_SCRATCH = 128  # 2 * _CHUNK
-# Coefficients: line gains, line damping, then
-_WET, _DRY, _PREDELAY = 2 * LINES, 2 * LINES + 1, 2 * LINES + 2
-REVERB_COEFS = 2 * LINES + 3
+# Coefficients: line gains, line damping, diffusion, then
+_DIFFUSE = 2 * LINES
+_WET = _DIFFUSE + 2 * DIFFUSERS
+_DRY, _PREDELAY = _WET + 1, _WET + 2
+REVERB_COEFS = _PREDELAY + 1
 
 _LINE_MAX = int(_LINES_MS[-1] * 1e-3 * SAMPLE_RATE_MAX) + 256
 _DIFFUSER_MAX = int(_DIFFUSERS_MS[1][-1] * 1e-3 * SAMPLE_RATE_MAX) + 256
@@ -68,8 +71,8 @@ def _next_prime(number: int) -> int:
     return number
 
 
-def _line_lengths(sample_rate: float) -> list[int]:
-    return [_next_prime(round(ms * 1e-3 * sample_rate)) for ms in _LINES_MS]
+def _lengths(times_ms: Sequence[float], sample_rate: float) -> list[int]:
+    return [_next_prime(round(ms * 1e-3 * sample_rate)) for ms in times_ms]
 
 
 def prepare_reverb(state: np.void, sample_rate: float, predelay_ms: float = 0.0) -> None:
@@ -80,10 +83,8 @@ def prepare_reverb(state: np.void, sample_rate: float, predelay_ms: float = 0.0)
     state["predelay_length"] = round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + _CHUNK + 1
     state["predelay_at"] = state["diffuser_at"] = state["line_at"] = 0
     state["tap_old"] = state["tap_new"] = tap
-    state["diffuser_length"] = [
-        [_next_prime(round(ms * 1e-3 * sample_rate)) for ms in row] for row in _DIFFUSERS_MS
-    ]
-    state["line_length"] = _line_lengths(sample_rate)
+    state["diffuser_length"] = [_lengths(row, sample_rate) for row in _DIFFUSERS_MS]
+    state["line_length"] = _lengths(_LINES_MS, sample_rate)
     reset_reverb(state)
 
 
@@ -102,7 +103,8 @@ def design_reverb(
     dry: float,
     sample_rate: float,
 ) -> npt.NDArray[np.float64]:
-    """Coefficients: float64 (19,): eight line gains, eight dampings, wet, dry, pre-delay frames.
+    """Coefficients: float64 (25,): eight line gains, eight dampings, six diffusions, wet, dry,
+    pre-delay frames.
 
     room_size 0..1: T60 = 0.1 * 100**room_size seconds in the bass. damping 0..1: T60 at 5 kHz
     (or 0.45 sample_rate if lower) is 1 - 0.9 damping of that. predelay_ms 0..200.
@@ -113,7 +115,7 @@ def design_reverb(
     t60_high = t60 * (1.0 - DAMPING_DEPTH * damping)
     cosine = math.cos(2.0 * math.pi * min(DAMPING_HZ / sample_rate, 0.45))
     coefs = np.zeros(REVERB_COEFS)
-    for line, length in enumerate(_line_lengths(sample_rate)):
+    for line, length in enumerate(_lengths(_LINES_MS, sample_rate)):
         seconds = length / sample_rate
         coefs[line] = 10.0 ** (-3.0 * seconds / t60)
         ratio = 10.0 ** (-3.0 * seconds * (1.0 / t60_high - 1.0 / t60))
@@ -121,6 +123,9 @@ def design_reverb(
         if power < 1.0 - 1e-12:
             c = (1.0 - power * cosine) / (1.0 - power)
             coefs[LINES + line] = c - math.sqrt(c * c - 1.0)
+    # An allpass of coefficient g and delay d rings 60 dB down in 3 d / log10(1/g).
+    times = [ms * 1e-3 for row in _DIFFUSERS_MS for ms in row]
+    coefs[_DIFFUSE:_WET] = [min(_DIFFUSION, 10.0 ** (-3.0 * d / (0.7 * t60))) for d in times]
     level = math.sqrt(1.0 - np.mean(coefs[:LINES] ** 2))
     coefs[_WET], coefs[_DRY] = wet * level, dry
     coefs[_PREDELAY] = round(predelay_ms * 1e-3 * sample_rate)
@@ -187,17 +192,18 @@ def _predelay(state, sound, count, spare):
 
 
 @njit(**JIT_EXACT)
-def _diffuse(state, sound, count, spare):
+def _diffuse(state, sound, count, spare, coefs):
     """Three Schroeder allpasses in series on each channel of sound[:, :count]."""
     for channel in range(2):
         samples = sound[channel]
         for k in range(DIFFUSERS):
             ring = state.diffusers[channel, k]
             length, at = state.diffuser_length[channel, k], state.diffuser_at[channel, k]
+            g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
             _read_ring(ring, length, at, spare, count)
             for i in range(count):
-                w = samples[i] + _DIFFUSION * spare[i]
-                samples[i] = spare[i] - _DIFFUSION * w
+                w = samples[i] + g * spare[i]
+                samples[i] = spare[i] - g * w
                 spare[i] = w
             state.diffuser_at[channel, k] = _write_ring(ring, length, at, spare, count)
 
@@ -250,10 +256,10 @@ def _mix_lines(lines, count):
 def reverb_ramp(x, coefs, coefs_end, state):
     """Reverberate x in place while wet and dry go linearly from `coefs` to `coefs_end`.
 
-    [audio-thread] Allocates nothing. Changes `x` and `state`. Line gains and damping stay at
+    [audio-thread] Allocates nothing. Changes `x` and `state`. Gains and dampings stay at
     `coefs` for the whole block; a new pre-delay of `coefs_end` is faded to over 20 ms.
 
-    x: float32 (frames, channels 1..2); coefs, coefs_end: float64 (19,)
+    x: float32 (frames, channels 1..2); coefs, coefs_end: float64 (25,)
     state: record of REVERB_STATE
     """
     frames, channels = x.shape
@@ -279,7 +285,7 @@ def reverb_ramp(x, coefs, coefs_end, state):
             sound[0, i] = x[start + i, 0]
             sound[1, i] = x[start + i, last]
         _predelay(state, sound, count, spare)
-        _diffuse(state, sound, count, spare)
+        _diffuse(state, sound, count, spare, coefs)
         for line in range(LINES):
             _read_ring(
                 state.lines[line], state.line_length[line], state.line_at[line], lines[line], count

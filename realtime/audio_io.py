@@ -1,0 +1,291 @@
+"""The sound card: devices by name or number, their checks, and the stream that runs the chain.
+
+Everything goes through PortAudio (sounddevice): ALSA, JACK, Core Audio, WASAPI as it gives them.
+Every error is an `AudioDeviceError` whose message is one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
+from realtime.quiet import quiet_stderr
+
+if TYPE_CHECKING:
+    from realtime.bridge import Bridge
+
+Kind = Literal["input", "output"]
+
+CLIENT_NAME = b"afx-live"  # what a JACK patchbay shows
+BLOCK_SIZE_MAX = 8192
+_STOP_SECONDS = 2.0
+
+
+class AudioDeviceError(ValueError):
+    """A device that does not exist or cannot do what was asked; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One row of the device list. `index` is PortAudio's number for it."""
+
+    index: int
+    name: str
+    host: str
+    inputs: int
+    outputs: int
+    default_rate: int
+    is_default_input: bool
+    is_default_output: bool
+
+    @property
+    def full_name(self) -> str:
+        """The name that tells it from the same device behind another driver system."""
+        return f"{self.name}, {self.host}"
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """Devices and format that both sides were found to support.
+
+    block_size: frames per block; 0 leaves it to the device.
+    """
+
+    input: Device
+    output: Device
+    sample_rate: int
+    block_size: int
+    in_channels: int
+    out_channels: int
+
+
+def _portaudio() -> Any:
+    """sounddevice, initialised under our own JACK client name.
+
+    Raises: AudioDeviceError if the PortAudio library is missing or does not start.
+    """
+    if "sounddevice" not in sys.modules:
+        _name_jack_client()
+    try:
+        import sounddevice
+    except OSError as error:
+        raise AudioDeviceError(
+            f"PortAudio is missing ({error}): apt-get install libportaudio2"
+        ) from None
+    except Exception as error:  # PortAudioError cannot be named: the import failed
+        raise AudioDeviceError(f"PortAudio does not start: {_one_line(error)}") from None
+    return sounddevice
+
+
+def _name_jack_client() -> None:
+    # PortAudio wants the name before it starts, and keeps the pointer: CLIENT_NAME never dies.
+    library = ctypes.util.find_library("portaudio") if sys.platform == "linux" else None
+    if library is not None:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(library).PaJack_SetClientName(CLIENT_NAME)
+
+
+def list_devices() -> list[Device]:
+    """All devices, in PortAudio's order. Raises: AudioDeviceError"""
+    sd = _portaudio()
+    hosts = sd.query_hostapis()
+    default_in, default_out = sd.default.device
+    return [
+        Device(
+            index=row["index"],
+            name=row["name"],
+            host=hosts[row["hostapi"]]["name"],
+            inputs=row["max_input_channels"],
+            outputs=row["max_output_channels"],
+            default_rate=round(row["default_samplerate"]),
+            is_default_input=row["index"] == default_in,
+            is_default_output=row["index"] == default_out,
+        )
+        for row in sd.query_devices()
+    ]
+
+
+def find_device(devices: list[Device], query: str | None, kind: Kind) -> Device:
+    """The device that a person means.
+
+    query: its number, its name, a part of it, or "name, driver system" as the list shows it,
+        in any case; None for the system's default.
+
+    Raises: AudioDeviceError if nothing or more than one device fits, naming what there is.
+    """
+    able = [d for d in devices if (d.inputs if kind == "input" else d.outputs) > 0]
+    if not able:
+        raise AudioDeviceError(
+            f"no {kind} device found: is the sound card plugged in, or the JACK server running?"
+        )
+    if query is None:
+        default = [d for d in able if getattr(d, f"is_default_{kind}")]
+        return (default or able)[0]
+    if query.strip().isdecimal():
+        chosen = [d for d in devices if d.index == int(query)]
+        if not chosen:
+            raise AudioDeviceError(f"no device {query.strip()}; {_known(able)}")
+        if chosen[0] not in able:
+            raise AudioDeviceError(f"device {chosen[0].full_name!r} has no {kind}; {_known(able)}")
+        return chosen[0]
+    matches = _matching(able, query.strip().casefold())
+    if not matches:
+        raise AudioDeviceError(f"unknown {kind} device {query!r}; {_known(able)}")
+    if len(matches) > 1:
+        raise AudioDeviceError(f"{kind} device {query!r} fits several; {_known(matches)}")
+    return matches[0]
+
+
+def _matching(devices: list[Device], query: str) -> list[Device]:
+    """The best kind of match that exists: whole name, then with its host, then a part."""
+    for fits in (
+        lambda d: query in (d.name.casefold(), d.full_name.casefold()),
+        lambda d: query in d.full_name.casefold(),
+    ):
+        found = [d for d in devices if fits(d)]
+        if found:
+            return found
+    return []
+
+
+def _known(devices: list[Device]) -> str:
+    return "choose from " + "; ".join(f"{d.index}: {d.full_name}" for d in devices)
+
+
+def plan_stream(
+    devices: list[Device],
+    *,
+    input_query: str | None = None,
+    output_query: str | None = None,
+    sample_rate: int | None = None,
+    block_size: int = 0,
+    in_channels: int | None = None,
+    out_channels: int | None = None,
+) -> StreamPlan:
+    """Choose devices and format, and ask both devices whether they can do it.
+
+    sample_rate: None for the output device's own. block_size: 0 for the device's own.
+    in_channels, out_channels: 1 or 2; None for stereo where the device has it.
+
+    Raises: AudioDeviceError
+    """
+    if not 0 <= block_size <= BLOCK_SIZE_MAX:
+        raise AudioDeviceError(f"block size {block_size} is outside 0..{BLOCK_SIZE_MAX} frames")
+    source = find_device(devices, input_query, "input")
+    sink = find_device(devices, output_query, "output")
+    rate = sink.default_rate if sample_rate is None else sample_rate
+    if not SAMPLE_RATE_MIN <= rate <= SAMPLE_RATE_MAX:
+        raise AudioDeviceError(
+            f"sample rate {rate} Hz is outside {SAMPLE_RATE_MIN}..{SAMPLE_RATE_MAX} Hz"
+        )
+    out_count = out_channels or min(2, sink.outputs)
+    in_count = in_channels or min(2, source.inputs)
+    _check(source, "input", in_count, rate)
+    _check(sink, "output", out_count, rate)
+    return StreamPlan(source, sink, rate, block_size, in_count, out_count)
+
+
+def _check(device: Device, kind: Kind, channels: int, rate: int) -> None:
+    available = device.inputs if kind == "input" else device.outputs
+    if channels > available:
+        raise AudioDeviceError(
+            f"{kind} device {device.full_name!r} has {available} channel"
+            f"{'s' if available > 1 else ''}, not {channels}"
+        )
+    sd = _portaudio()
+    ask = sd.check_input_settings if kind == "input" else sd.check_output_settings
+    try:
+        with quiet_stderr():
+            ask(device=device.index, channels=channels, samplerate=rate, dtype="float32")
+    except sd.PortAudioError as error:
+        if rate != device.default_rate:
+            raise AudioDeviceError(
+                f"{kind} device {device.full_name!r} does not run at {rate} Hz; "
+                f"its own rate is {device.default_rate} Hz"
+            ) from None
+        raise AudioDeviceError(
+            f"{kind} device {device.full_name!r} cannot be used: {_one_line(error)}"
+        ) from None
+
+
+class LiveStream:
+    """A duplex stream whose blocks the compiled callback handles, never Python.
+
+    bridge: the callback's memory. It and the callback are kept alive here as long as the
+        stream is: PortAudio holds only their addresses.
+
+    Raises: AudioDeviceError if the devices do not open.
+    """
+
+    def __init__(self, plan: StreamPlan, bridge: Bridge) -> None:
+        from realtime.callback import stream_callback
+
+        sd = _portaudio()
+        self.plan = plan
+        self._keep = (bridge, stream_callback)
+        self._error = sd.PortAudioError
+        try:
+            with quiet_stderr():
+                self._stream = sd._StreamBase(
+                    "duplex",
+                    samplerate=plan.sample_rate,
+                    blocksize=plan.block_size,
+                    device=(plan.input.index, plan.output.index),
+                    channels=(plan.in_channels, plan.out_channels),
+                    dtype="float32",
+                    latency="low",
+                    callback=stream_callback.address,
+                    userdata=sd._ffi.cast("void*", bridge.userdata),
+                )
+        except (sd.PortAudioError, ValueError) as error:
+            raise self._refused(error) from None
+
+    def start(self) -> None:
+        """Raises: AudioDeviceError if the devices do not start."""
+        try:
+            with quiet_stderr():
+                self._stream.start()
+        except self._error as error:
+            raise self._refused(error) from None
+
+    @property
+    def latency_ms(self) -> float:
+        """Input plus output latency as the driver reports it, which may be far off."""
+        return 1e3 * float(sum(self._stream.latency))
+
+    def close(self) -> bool:
+        """Stop and close; False if the driver hangs, as JACK's does once its server is gone.
+
+        After False the process has to leave by `os._exit`: PortAudio's own clean-up hangs too.
+        """
+        with quiet_stderr():
+            return _within(_STOP_SECONDS, self._stop_and_close)
+
+    def _stop_and_close(self) -> None:
+        with contextlib.suppress(self._error):
+            self._stream.stop()
+        with contextlib.suppress(self._error):
+            self._stream.close()
+
+    def _refused(self, error: Exception) -> AudioDeviceError:
+        names = self.plan.input.full_name, self.plan.output.full_name
+        which = repr(names[0]) if names[0] == names[1] else f"{names[0]!r} and {names[1]!r}"
+        return AudioDeviceError(f"cannot open {which}: {_one_line(error)}")
+
+
+def _within(seconds: float, work: Callable[[], object]) -> bool:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

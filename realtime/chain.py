@@ -1,0 +1,314 @@
+"""The chain: preset -> coefficients, the state of every effect, and one block through all of it.
+
+`process_block` is the one compiled function that live audio, file rendering, benchmarks and
+refinement all run. Parameters never reach it: `design_chain` turns them into coefficients off
+the audio thread, and coefficients are ramped per sample (gains, EQ, compressor curve, drive,
+mixes) or per slice of at most 64 frames (time constants, tone, reverb decay).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import carray, njit
+
+from realtime.dsp.biquad import design_peq
+from realtime.dsp.biquad_lanes import sosfilt_lanes
+from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_ramp, design_compressor
+from realtime.dsp.distortion import DISTORTION_STATE, design_distortion, distortion_ramp
+from realtime.dsp.intrinsics import JIT, scratch_f64
+from realtime.dsp.limiter import LIMITER_STATE, design_limiter, limiter_block
+from realtime.dsp.reverb import (
+    REVERB_COEFS,
+    REVERB_STATE,
+    design_reverb,
+    prepare_reverb,
+    reset_reverb,
+    reverb_ramp,
+)
+from realtime.dsp.units import db_to_gain
+from realtime.native import flush_to_zero, restore_float_mode
+from realtime.params import BY_ID, EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
+from realtime.preset import Preset
+
+FAULT_LEVEL = np.float32(32.0)  # +30 dBFS: no converter gives more, so it is no sound
+
+# Where each effect's coefficients lie in the one vector that crosses to the audio thread.
+_INPUT_GAIN = 0
+_PEQ = 1
+_COMPRESSOR = _PEQ + 5 * EQ_BANDS
+_DISTORTION = _COMPRESSOR + 6
+_REVERB = _DISTORTION + 4
+_PREDELAY = _REVERB + REVERB_COEFS - 1
+_OUTPUT_GAIN = _REVERB + REVERB_COEFS
+_LIMITER = _OUTPUT_GAIN + 1
+CHAIN_COEFS = 68
+assert CHAIN_COEFS == _LIMITER + 1
+
+_RAMP_SLICE = 64
+_RECOVERY_MS = 5.0
+
+CHAIN_STATE = np.dtype(
+    [
+        ("reverb", REVERB_STATE),
+        ("start", np.float64, (CHAIN_COEFS,)),  # the ramp: from here
+        ("target", np.float64, (CHAIN_COEFS,)),  # to here
+        ("ramp_at", np.int64),  # frames done
+        ("ramp_length", np.int64),  # of so many; 0 = at rest
+        ("peq", np.float64, (EQ_BANDS, 2, 2)),
+        ("compressor", np.float64, COMPRESSOR_STATE),
+        ("distortion", np.float64, DISTORTION_STATE),
+        ("limiter", np.float64, LIMITER_STATE),
+        ("recovery", np.float64),  # 1 = sound, rising from 0 after a stage was reset
+        ("recovery_step", np.float64),
+        ("nonfinite_resets", np.int64),
+    ],
+    align=True,
+)
+
+
+def design_chain(preset: Preset, sample_rate: float) -> npt.NDArray[np.float64]:
+    """Coefficients of the whole chain: float64 (68,), the vector that a bridge publishes."""
+    coefs = np.empty(CHAIN_COEFS)
+    coefs[_INPUT_GAIN] = db_to_gain(preset["input.gain_db"])
+    bands = [
+        (kind, preset[f"eq{b}.freq_hz"], preset[f"eq{b}.gain_db"], preset[f"eq{b}.q"])
+        for b, kind in enumerate(preset.band_types, start=1)
+    ]
+    coefs[_PEQ:_COMPRESSOR] = design_peq(bands, sample_rate).ravel()
+    coefs[_COMPRESSOR:_DISTORTION] = design_compressor(
+        *(preset[f"comp.{key}"] for key in ("threshold_db", "ratio", "knee_db")),
+        *(preset[f"comp.{key}"] for key in ("attack_ms", "release_ms", "makeup_gain_db")),
+        sample_rate,
+    )
+    coefs[_DISTORTION:_REVERB] = design_distortion(
+        *(preset[f"dist.{key}"] for key in ("drive_db", "tone_hz", "mix")), sample_rate
+    )
+    coefs[_REVERB:_OUTPUT_GAIN] = design_reverb(
+        *(preset[f"reverb.{key}"] for key in ("room_size", "damping", "predelay_ms")),
+        *(preset[f"reverb.{key}"] for key in ("wet", "dry")),
+        sample_rate,
+    )
+    coefs[_OUTPUT_GAIN] = db_to_gain(preset["output.gain_db"])
+    coefs[_LIMITER:] = design_limiter(sample_rate)
+    return coefs
+
+
+def prepare_chain(state: np.void, preset: Preset, sample_rate: float) -> None:
+    """Set up one record of CHAIN_STATE: at rest, with `preset` already arrived."""
+    if not SAMPLE_RATE_MIN <= sample_rate <= SAMPLE_RATE_MAX:
+        raise ValueError(
+            f"sample rate {sample_rate} is outside {SAMPLE_RATE_MIN}..{SAMPLE_RATE_MAX} Hz"
+        )
+    state["start"] = state["target"] = design_chain(preset, sample_rate)
+    state["ramp_at"] = state["ramp_length"] = 0
+    for stage in ("peq", "compressor", "distortion", "limiter"):
+        state[stage] = 0.0
+    state["recovery"] = 1.0
+    state["recovery_step"] = 1.0 / (_RECOVERY_MS * 1e-3 * sample_rate)
+    state["nonfinite_resets"] = 0
+    prepare_reverb(state["reverb"], sample_rate, preset["reverb.predelay_ms"])
+
+
+def fade_frames(before: Preset, after: Preset, sample_rate: float) -> int:
+    """How long a move takes: the longest smoothing time among the parameters that differ."""
+    times = [BY_ID[i].smoothing_ms for i in before if before[i] != after[i]]
+    return round(max(times, default=0.0) * 1e-3 * sample_rate)
+
+
+@njit(**JIT)
+def _ramp_point(state, frame, out):
+    """out = the coefficients `frame` frames into the ramp; the pre-delay is the target's."""
+    if frame >= state.ramp_length:
+        for i in range(CHAIN_COEFS):
+            out[i] = state.target[i]
+        return
+    part = frame / state.ramp_length
+    for i in range(CHAIN_COEFS):
+        out[i] = state.start[i] + (state.target[i] - state.start[i]) * part
+    out[_PREDELAY] = state.target[_PREDELAY]
+
+
+@njit(**JIT)
+def set_target(state, coefs, frames):
+    """Begin a ramp from where the coefficients are now to `coefs`, over `frames` frames.
+
+    [audio-thread] state: record of CHAIN_STATE; coefs: float64 (68,)
+    """
+    now = carray(scratch_f64(CHAIN_COEFS), (CHAIN_COEFS,))
+    _ramp_point(state, state.ramp_at, now)
+    for i in range(CHAIN_COEFS):
+        state.start[i] = now[i]
+        state.target[i] = coefs[i]
+    state.ramp_at = 0
+    state.ramp_length = max(frames, 0)
+
+
+@njit(**JIT)
+def _gain_ramp(x, gain, gain_end):
+    """x *= a gain that goes linearly from `gain` to `gain_end`."""
+    frames, channels = x.shape
+    first = np.float32(gain)
+    step = np.float32((gain_end - gain) / max(frames, 1))
+    for i in range(frames):
+        for channel in range(channels):
+            x[i, channel] *= first + np.float32(i) * step
+
+
+@njit(**JIT)
+def _guard(x):
+    """Silence the samples that are no sound: not finite, or beyond +30 dBFS; returns how many."""
+    faults = 0
+    for i in range(x.shape[0]):
+        for channel in range(x.shape[1]):
+            sound = abs(x[i, channel]) <= FAULT_LEVEL
+            faults += 0 if sound else 1
+            x[i, channel] = x[i, channel] if sound else np.float32(0.0)
+    return faults
+
+
+@njit(**JIT)
+def _run_slice(x, now, then, state):
+    """One slice through every stage; a stage whose state is not finite is put to rest."""
+    state.nonfinite_resets += _guard(x)
+    broken = False
+    _gain_ramp(x, now[_INPUT_GAIN], then[_INPUT_GAIN])
+
+    sos = now[_PEQ:_COMPRESSOR].reshape((EQ_BANDS, 5))
+    sos_end = then[_PEQ:_COMPRESSOR].reshape((EQ_BANDS, 5))
+    sosfilt_lanes(x, sos, sos_end, state.peq)
+    total = 0.0
+    for k in range(EQ_BANDS):
+        for channel in range(2):
+            total += abs(state.peq[k, 0, channel]) + abs(state.peq[k, 1, channel])
+    if not total < np.inf:
+        state.peq[:] = 0.0
+        broken = True
+
+    compressor_ramp(
+        x, now[_COMPRESSOR:_DISTORTION], then[_COMPRESSOR:_DISTORTION], state.compressor
+    )
+    if not abs(state.compressor[0]) < np.inf:
+        state.compressor[0] = 0.0
+        broken = True
+
+    distortion_ramp(x, now[_DISTORTION:_REVERB], then[_DISTORTION:_REVERB], state.distortion)
+    total = 0.0
+    for k in range(3):
+        for channel in range(2):
+            total += abs(state.distortion[k, channel])
+    if not total < np.inf:
+        state.distortion[:] = 0.0
+        broken = True
+
+    reverb_ramp(x, now[_REVERB:_OUTPUT_GAIN], then[_REVERB:_OUTPUT_GAIN], state.reverb)
+    total = 0.0
+    for line in range(state.reverb.damped.shape[0]):
+        total += abs(np.float64(state.reverb.damped[line]))
+    if not total < np.inf:
+        reset_reverb(state.reverb)
+        broken = True
+
+    _gain_ramp(x, now[_OUTPUT_GAIN], then[_OUTPUT_GAIN])
+    if broken:
+        state.nonfinite_resets += 1
+        state.recovery = 0.0
+    if state.recovery < 1.0:
+        end = min(state.recovery + state.recovery_step * x.shape[0], 1.0)
+        if broken:
+            x[:] = np.float32(0.0)
+        else:
+            _gain_ramp(x, state.recovery, end)
+            state.recovery = end
+    limiter_block(x, then[_LIMITER:], state.limiter)
+
+
+@njit(**JIT)
+def process_block(x, state):
+    """Run one block through the whole chain in place.
+
+    [audio-thread] Allocates nothing, cannot raise. Changes `x` and `state`. While parameters
+    rest, the output is the same bit for bit however the input is cut into blocks.
+
+    x: float32 (frames, channels 1..2), full scale +-1.0, any number of frames
+    state: record of CHAIN_STATE
+    """
+    mode = flush_to_zero()
+    now = carray(scratch_f64(CHAIN_COEFS), (CHAIN_COEFS,))
+    then = carray(scratch_f64(CHAIN_COEFS), (CHAIN_COEFS,))
+    frames = x.shape[0]
+    start = 0
+    while start < frames:
+        _ramp_point(state, state.ramp_at, now)
+        if state.ramp_at < state.ramp_length:
+            count = min(frames - start, _RAMP_SLICE, state.ramp_length - state.ramp_at)
+            state.ramp_at += count
+            _ramp_point(state, state.ramp_at, then)
+            _run_slice(x[start : start + count], now, then, state)
+        else:
+            count = frames - start
+            _run_slice(x[start : start + count], now, now, state)
+        start += count
+    restore_float_mode(mode)
+
+
+class Chain:
+    """The Python door to the compiled chain: owns its memory, runs it where it is called.
+
+    sample_rate: 8000..192000 Hz; channels: 1 or 2; preset: neutral unless given.
+    Raises: ValueError on another rate or number of channels.
+    """
+
+    def __init__(self, sample_rate: int, channels: int = 2, preset: Preset | None = None) -> None:
+        if channels not in (1, 2):
+            raise ValueError(f"{channels} channels: the chain takes 1 or 2")
+        self.sample_rate = sample_rate
+        self.channels = channels
+        self._preset = preset or Preset.neutral()
+        self._state = np.zeros(1, dtype=CHAIN_STATE)[0]
+        self._frames = 0
+        self._blocks = 0
+        prepare_chain(self._state, self._preset, sample_rate)
+
+    @property
+    def preset(self) -> Preset:
+        """Where the parameters are, or are going."""
+        return self._preset
+
+    def set_preset(self, preset: Preset, fade_ms: float | None = None) -> None:
+        """Go to `preset` within `fade_ms`, or within the table's smoothing times."""
+        if fade_ms is None:
+            frames = fade_frames(self._preset, preset, self.sample_rate)
+        else:
+            frames = round(fade_ms * 1e-3 * self.sample_rate)
+        set_target(self._state, design_chain(preset, self.sample_rate), frames)
+        self._preset = preset
+
+    def process(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Run float32 (frames, channels), C-contiguous, through the chain in place; returns x.
+
+        Raises: ValueError on another shape, type or layout.
+        """
+        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.channels:
+            raise ValueError(
+                f"audio is {x.dtype} {x.shape}, not float32 (frames, {self.channels})"
+            )
+        if not x.flags.c_contiguous or not x.flags.writeable:
+            raise ValueError("audio must be C-contiguous and writeable")
+        process_block(x, self._state)
+        self._frames += x.shape[0]
+        self._blocks += 1
+        return x
+
+    def reset(self) -> None:
+        """Silence every filter, detector and delay; the parameters arrive at once and stay."""
+        prepare_chain(self._state, self._preset, self.sample_rate)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """blocks, frames, nonfinite_resets (input samples silenced and stages put to rest)."""
+        return {
+            "blocks": self._blocks,
+            "frames": self._frames,
+            "nonfinite_resets": int(self._state["nonfinite_resets"]),
+        }

@@ -1,0 +1,275 @@
+"""What `afx-live` does once its options are understood: a live session, or a file."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from realtime.audio_files import FilePath, read_reference, resample
+from realtime.output_files import check_audio_output, check_output
+from realtime.params import PROFILES
+from realtime.preset import Preset, PresetError, load_preset, save_preset
+
+if TYPE_CHECKING:
+    from realtime.measure import Audio
+    from realtime.predictor import Predictor
+    from realtime.session import Session
+
+_COMPILE_NOTICE_SECONDS = 1.0
+_PROFILE_SECONDS_MIN = 0.5
+
+
+class Voice:
+    """Speaks to the person on stderr: lines that stay, and on a terminal one that changes."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lively = file.isatty()
+        self._shown = False
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._wipe()
+        print(line, file=self._file, flush=True)
+
+    def status(self, text: str) -> None:
+        """Replace the changing line; nothing where there is no terminal."""
+        if self._lively:
+            self._wipe()
+            print(text[:100], end="", file=self._file, flush=True)
+            self._shown = True
+
+    def _wipe(self) -> None:
+        if self._shown:
+            print("\r\x1b[2K", end="", file=self._file)
+            self._shown = False
+
+    def close(self) -> None:
+        """Remove the changing line."""
+        self._wipe()
+        self._file.flush()
+
+
+def check_paths(args: argparse.Namespace) -> None:
+    """Refuse files to write that are read, exist or cannot be written. Raises: AudioFileError"""
+    inputs: list[FilePath] = [
+        path for path in (args.input, args.ref, args.model, args.preset) if path is not None
+    ]
+    if args.output is not None:
+        check_audio_output(args.output, inputs, args.overwrite)
+        inputs.append(args.output)
+    if args.save_preset is not None:
+        check_output(args.save_preset, inputs, args.overwrite)
+        inputs.append(args.save_preset)
+    if args.stats is not None:
+        check_output(args.stats, inputs, overwrite=True)
+        inputs.append(args.stats)
+    written = [p for p in (args.output, args.save_preset, args.stats) if p is not None]
+    if len({os.path.realpath(path) for path in written}) < len(written):
+        raise PresetError("--output, --save-preset and --stats must be different files")
+
+
+def live(args: argparse.Namespace, started: float) -> int:
+    """Run live until Ctrl-C, SIGTERM or --duration; the exit status.
+
+    started: `time.perf_counter()` when the program began.
+
+    Raises: ValueError (of many kinds, each one line) before anything sounds.
+    """
+    from realtime.audio_io import list_devices, plan_stream
+
+    voice = Voice(sys.stderr)
+    preset = None if args.preset is None else load_preset(args.preset)
+    reference = None if args.ref is None else read_reference(args.ref)
+    loading = None if preset is not None else _in_background(lambda: _predictor(args.model))
+    plan = plan_stream(
+        list_devices(),
+        input_query=args.input_device or args.device,
+        output_query=args.output_device or args.device,
+        sample_rate=args.sample_rate,
+        block_size=args.block_size or 0,
+        in_channels=args.input_channels,
+        out_channels=args.channels,
+    )
+    _compile(voice)
+    from realtime.capture import GATE_DBFS
+    from realtime.engine import DeviceLostError, LiveEngine
+    from realtime.style import StyleRequest
+
+    request = None
+    if loading is not None:
+        predictor = loading.result()
+        request = StyleRequest(
+            predict=lambda x, ref, rate: _predict(x, ref, rate, predictor),
+            reference=reference,
+            name="the input" if args.ref is None else repr(Path(args.ref).name),
+            reference_seconds=args.ref_live or 0.0,
+            gate_dbfs=GATE_DBFS if args.gate_db is None else args.gate_db,
+        )
+    failed: list[str] = []
+
+    def styled(found: Preset) -> None:
+        if args.save_preset is not None:
+            try:
+                save_preset(found, args.save_preset)
+                voice.say(f"preset written to {args.save_preset!r}")
+            except PresetError as error:  # the sound goes on; the exit status tells
+                failed.append(str(error))
+                voice.say(f"afx-live: {error}")
+
+    def running() -> None:
+        devices = " -> ".join(dict.fromkeys((plan.input.full_name, plan.output.full_name)))
+        voice.say(f"audio running after {time.perf_counter() - started:.2f} s: {devices}")
+        if preset is not None:
+            styled(preset)
+
+    with _stop_on_signals() as stop:
+        engine = LiveEngine(
+            plan,
+            preset or Preset.neutral(),
+            request,
+            origin="dry" if preset is None else f"preset {args.preset!r}",
+            say=voice.say,
+            status=voice.status,
+            styled=styled,
+        )
+        try:
+            session = engine.run(stop, args.duration, running)
+        except DeviceLostError as lost:
+            voice.close()
+            _finish(lost.session, args)
+            print(f"afx-live: {lost}", file=sys.stderr, flush=True)
+            if lost.hung:
+                sys.stdout.flush()
+                os._exit(1)
+            return 1
+    voice.close()
+    _finish(session, args)
+    return 1 if failed or engine.style_failed else 0
+
+
+def style_file(args: argparse.Namespace) -> int:
+    """Style --input into --output; the exit status. Raises: ValueError; nothing written then."""
+    from realtime.file_driver import render_file
+
+    voice = Voice(sys.stderr)
+    reference = None
+    if args.preset is not None:
+        preset, origin = load_preset(args.preset), f"preset {args.preset!r}"
+    else:
+        reference = read_reference(args.ref)
+        preset = _predict_for_file(args, reference)
+        origin = f"predicted from {Path(args.ref).name!r}"
+    _compile(voice)
+    if args.save_preset is not None:
+        save_preset(preset, args.save_preset)
+    with _progress_bar(sys.stderr) as progress:
+        session = render_file(
+            args.input, args.output, preset, channels=args.channels, progress=progress
+        )
+    session.origin = origin
+    if reference is not None:
+        from realtime.measure import measure
+
+        session.predicted = frozenset(PROFILES[preset.profile].predicted)
+        session.sounds = {**session.sounds, "reference": measure(*reference)}
+    _finish(session, args)
+    return 0
+
+
+def _predict_for_file(args: argparse.Namespace, reference: tuple[Audio, int]) -> Preset:
+    from realtime.audio_files import AudioFileError
+    from realtime.capture import GATE_DBFS
+    from realtime.file_driver import input_profile
+
+    gate_dbfs = GATE_DBFS if args.gate_db is None else args.gate_db
+    x, rate = input_profile(args.input, gate_dbfs)
+    if len(x) < _PROFILE_SECONDS_MIN * rate:
+        raise AudioFileError(
+            f"{args.input!r} has {len(x) / rate:.3g} s above {gate_dbfs:g} dBFS, too little to "
+            "predict from: a louder input or a lower --gate-db helps"
+        )
+    return _predict(x, resample(reference[0], reference[1], rate), rate, _predictor(args.model))
+
+
+def _predictor(model: str | None) -> Predictor:
+    from realtime.predictor import Predictor
+
+    return Predictor(model)
+
+
+def _predict(x: Audio, reference: Audio, rate: int, predictor: Predictor) -> Preset:
+    from realtime.transfer import predict
+
+    return predict(x, reference, rate, predictor=predictor)
+
+
+def _in_background(work: Callable[[], Predictor]) -> Future[Predictor]:
+    pool = ThreadPoolExecutor(max_workers=1)
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    return future
+
+
+def _compile(voice: Voice) -> None:
+    """Load the compiled chain; the first time ever, say why it takes so long and how far it is."""
+    from realtime.callback import compile_all
+
+    began = time.perf_counter()
+
+    def progress(name: str, index: int, count: int) -> None:
+        if time.perf_counter() - began > _COMPILE_NOTICE_SECONDS:
+            voice.say(f"compiling the audio chain, once: {name} ({index + 1} of {count})")
+
+    compile_all(progress=progress)
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or SIGTERM sets; a second one ends at once."""
+    stop = threading.Event()
+    old = {}
+
+    def handle(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, old[number])
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        old[number] = signal.getsignal(number)
+        signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _progress_bar(file: TextIO) -> Iterator[Callable[[int, int], None]]:
+    if not file.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(file=file), transient=True) as bar:
+        task = bar.add_task("styling", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _finish(session: Session, args: argparse.Namespace) -> None:
+    from realtime.report import print_report, write_stats
+
+    print_report(session, sys.stdout)
+    sys.stdout.flush()
+    if args.stats is not None:
+        write_stats(session, args.stats)

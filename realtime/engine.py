@@ -1,0 +1,199 @@
+"""The live engine: audio runs dry at once, hears the input, predicts once, fades into the style.
+
+Audio itself is the compiled callback's. This control loop only drains its rings, decides, and
+publishes parameters; if it stalls, the sound goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from realtime.audio_io import LiveStream, StreamPlan
+from realtime.capture import Recent
+from realtime.chain import Chain
+from realtime.measure import measure
+from realtime.params import PROFILES
+from realtime.preset import Preset
+from realtime.session import Session
+from realtime.style import Style, StyleRequest
+
+FADE_MS = 40.0
+MEASURE_SECONDS = 30.0  # the report's measures are over the last half minute
+_TICK_SECONDS = 0.02
+_STATUS_SECONDS = 0.2
+_SILENT_DEVICE_SECONDS = 2.0
+_FIRST_BLOCK_SECONDS = 5.0
+
+
+class DeviceLostError(RuntimeError):
+    """The sound device stopped calling; `session` is what happened until then.
+
+    hung: whether the driver also hangs in its clean-up, so that only `os._exit` leaves.
+    """
+
+    def __init__(self, message: str, session: Session, hung: bool) -> None:
+        super().__init__(message)
+        self.session = session
+        self.hung = hung
+
+
+class LiveEngine:
+    """Opens the devices, runs the chain on them, and follows the style there.
+
+    preset: what the chain starts with. request: how to get a style, or None to stay with it.
+    origin: where `preset` comes from, for the report. say: gets one line for each event.
+
+    Raises: AudioDeviceError if the devices do not open.
+    """
+
+    def __init__(
+        self,
+        plan: StreamPlan,
+        preset: Preset,
+        request: StyleRequest | None,
+        *,
+        origin: str,
+        say: Callable[[str], None],
+        status: Callable[[str], None] = lambda _: None,
+        styled: Callable[[Preset], None] = lambda _: None,
+    ) -> None:
+        self.plan = plan
+        self._say = say
+        self._show = status
+        self._styled = styled
+        self._origin = origin
+        self._preset = preset
+        self._predicted: frozenset[str] = frozenset()
+        self._notes: list[str] = []
+        self._request = request
+        self.chain = Chain(
+            plan.sample_rate, plan.out_channels, preset, in_channels=plan.in_channels
+        )
+        self._bridge = self.chain.bridge
+        self._heard = Recent(plan.sample_rate, plan.in_channels, MEASURE_SECONDS)
+        self._played = Recent(plan.sample_rate, plan.out_channels, MEASURE_SECONDS)
+        self._style: Style | None = None
+        self._stream = LiveStream(plan, self._bridge)
+
+    def run(
+        self,
+        stop: threading.Event,
+        duration: float | None = None,
+        running: Callable[[], None] = lambda: None,
+    ) -> Session:
+        """Run until `stop` is set or `duration` seconds of audio are over.
+
+        running: called once, when the first block has been played.
+
+        Raises: DeviceLostError if the device stops calling; AudioDeviceError if it does not
+        start.
+        """
+        try:
+            self._stream.start()
+            if not self._wait_for_first_block(stop):
+                raise self._lost("the sound device opened but never asked for audio", 0.0)
+        except BaseException:
+            self._stream.close()
+            raise
+        running()
+        if self._request is not None:
+            self._style = Style(
+                self._request, self.plan.sample_rate, self.plan.in_channels, self._say
+            )
+        started = time.monotonic()
+        end = None if duration is None else started + duration
+        last_block, last_blocks, last_status = started, 0, 0.0
+        while not stop.wait(_TICK_SECONDS):
+            now = time.monotonic()
+            if end is not None and now >= end:
+                break
+            self._step()
+            blocks = self._bridge.counters()["blocks"]
+            if blocks != last_blocks:
+                last_block, last_blocks = now, blocks
+            elif now - last_block > _SILENT_DEVICE_SECONDS:
+                raise self._lost("the sound device went away", now - started)
+            if now - last_status > _STATUS_SECONDS:
+                last_status = now
+                self._show(self._status())
+        seconds = time.monotonic() - started
+        latency_ms = self._stream.latency_ms
+        if not self._stream.close():
+            raise self._lost("the sound driver hung while stopping", seconds, hung=True)
+        self._step()
+        return self._session(seconds, latency_ms)
+
+    @property
+    def style_failed(self) -> bool:
+        """Whether a style was asked for, heard, and could not be made."""
+        return self._style is not None and bool(self._style.error)
+
+    def _wait_for_first_block(self, stop: threading.Event) -> bool:
+        limit = time.monotonic() + _FIRST_BLOCK_SECONDS
+        while time.monotonic() < limit and not stop.is_set():
+            if self._bridge.counters()["blocks"]:
+                return True
+            time.sleep(0.001)
+        return stop.is_set()
+
+    def _step(self) -> None:
+        heard, _ = self._bridge.read_input_ring()
+        played, _ = self._bridge.read_output_ring()
+        self._heard.add(heard)
+        self._played.add(played)
+        if self._style is None:
+            return
+        preset = self._style.step(heard)
+        if preset is not None:
+            self._fade_into(preset)
+
+    def _fade_into(self, preset: Preset) -> None:
+        assert self._request is not None
+        self.chain.set_preset(preset, fade_ms=FADE_MS)
+        self._preset = preset
+        self._predicted = frozenset(PROFILES[preset.profile].predicted)
+        self._origin = f"predicted from {self._request.name}"
+        self._heard.clear()
+        self._played.clear()
+        self._say(f"the style is on, predicted from {self._request.name}")
+        self._styled(preset)
+
+    def _status(self) -> str:
+        counters = self._bridge.counters()
+        state = self._style.status() if self._style else "running"
+        return f"{state} · {counters['late_blocks']} late blocks · Ctrl-C stops"
+
+    def _lost(self, message: str, seconds: float, hung: bool = False) -> DeviceLostError:
+        latency_ms = 0.0
+        hung = hung or not self._stream.close()
+        return DeviceLostError(message, self._session(seconds, latency_ms), hung)
+
+    def _session(self, seconds: float, latency_ms: float) -> Session:
+        plan = self.plan
+        notes = list(self._notes)
+        sounds = {
+            "input": measure(self._heard.audio(), plan.sample_rate),
+            "output": measure(self._played.audio(), plan.sample_rate),
+        }
+        if self._style is not None:
+            if self._style.reference is not None:
+                sounds["reference"] = measure(*self._style.reference)
+            if self._style.preset is None:
+                notes.append(f"no style was applied ({self._style.status()})")
+        devices = dict.fromkeys((plan.input.full_name, plan.output.full_name))
+        return Session(
+            place=" -> ".join(devices),
+            sample_rate=plan.sample_rate,
+            channels=plan.out_channels,
+            preset=self._preset,
+            origin=self._origin,
+            predicted=self._predicted,
+            seconds=seconds,
+            latency_ms=latency_ms,
+            sounds=sounds,
+            counters=self._bridge.counters(),
+            dsp_us=self._bridge.dsp_percentiles(),
+            notes=notes,
+        )

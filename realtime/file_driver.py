@@ -1,0 +1,79 @@
+"""The chain over a file: the same compiled function as the sound card's, as fast as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from realtime.audio_files import AudioReader, FilePath, check_rate, to_channels
+from realtime.capture import Collector, Recent
+from realtime.chain import Chain
+from realtime.engine import MEASURE_SECONDS
+from realtime.measure import Audio, measure
+from realtime.output_files import AudioWriter
+from realtime.preset import Preset
+from realtime.session import Session
+
+BLOCK_FRAMES = 1024
+PROFILE_SECONDS = 30.0
+_READ_FRAMES = 64 * BLOCK_FRAMES
+
+
+def input_profile(path: FilePath, gate_dbfs: float) -> tuple[Audio, int]:
+    """What the model hears of a file: its first 30 s above the gate, `(frames, channels)`, rate.
+
+    Raises: AudioFileError if the file cannot be read, or its rate is outside the chain's.
+    """
+    with AudioReader(path) as source:
+        check_rate(path, source.sample_rate)
+        collector = Collector(source.sample_rate, source.channels, PROFILE_SECONDS, gate_dbfs)
+        for block in source.blocks(_READ_FRAMES):
+            collector.add(block)
+            if collector.done:
+                break
+        return collector.audio(), source.sample_rate
+
+
+def render_file(
+    input_path: FilePath,
+    output_path: FilePath,
+    preset: Preset,
+    *,
+    channels: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Session:
+    """Write `input_path` through the chain to `output_path`, in blocks, in constant memory.
+
+    channels: of the chain and the output, 1 or 2; None for the input's (stereo if it has more).
+    progress: called with the frames done and the frames there are.
+
+    Raises: AudioFileError; nothing is written then.
+    """
+    with AudioReader(input_path) as source:
+        rate = source.sample_rate
+        check_rate(input_path, rate)
+        count = channels or min(2, source.channels)
+        chain = Chain(rate, count, preset)
+        heard = Recent(rate, count, MEASURE_SECONDS)
+        played = Recent(rate, count, MEASURE_SECONDS)
+        done = 0
+        with AudioWriter(output_path, rate, count) as target:
+            for read in source.blocks(_READ_FRAMES):
+                x = to_channels(read, count)
+                heard.add(x)
+                for start in range(0, len(x), BLOCK_FRAMES):
+                    chain.process(x[start : start + BLOCK_FRAMES])
+                played.add(x)
+                target.write(x)
+                done += len(x)
+                progress(done, max(done, source.frames))
+    return Session(
+        place=f"{input_path} -> {output_path}",
+        sample_rate=rate,
+        channels=count,
+        preset=preset,
+        origin="",
+        seconds=done / rate,
+        sounds={"input": measure(heard.audio(), rate), "output": measure(played.audio(), rate)},
+        counters=chain.bridge.counters(),
+        dsp_us=chain.bridge.dsp_percentiles(),
+    )

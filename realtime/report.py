@@ -1,0 +1,174 @@
+"""The report at the end of a session, for a tired person on a stage, and its `--stats` JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TextIO
+
+from realtime.audio_files import FilePath
+from realtime.measure import Sound
+from realtime.output_files import write_text
+from realtime.params import BY_ID, TABLE, Param
+from realtime.preset import Preset
+from realtime.session import Session
+
+_STAGES = {
+    "input": "input",
+    "comp": "compressor",
+    "dist": "distortion",
+    "reverb": "reverb",
+    "output": "output",
+}
+# A stage does nothing while these parameters stand at their neutral values.
+_SWITCHES = {
+    "comp": ("comp.ratio", "comp.makeup_gain_db"),
+    "dist": ("dist.mix",),
+    "reverb": ("reverb.wet", "reverb.dry"),
+}
+
+Row = tuple[str, str]
+
+
+def write_stats(session: Session, path: FilePath) -> None:
+    """Write the session's counters, times and parameters as JSON, atomically.
+
+    Raises: AudioFileError if the file cannot be written.
+    """
+    write_text(path, json.dumps(session.stats(), indent=2) + "\n")
+
+
+def print_report(session: Session, file: TextIO) -> None:
+    """The report: coloured where `file` is a terminal, plain lines otherwise."""
+    sections = list(report_sections(session))
+    if file.isatty():
+        _print_rich(sections, file)
+        return
+    for title, rows in sections:
+        print(f"\n{title}", file=file)
+        for name, text in rows:
+            print(f"  {name:<18}{text}".rstrip(), file=file)
+
+
+def report_sections(session: Session) -> Iterator[tuple[str, list[Row]]]:
+    """(title, rows of (name, text)) for every part of the report."""
+    star = "  (* chosen by the model)" if session.predicted else ""
+    yield f"Style: {session.origin}{star}", list(_parameter_rows(session))
+    yield "Sound", list(_sound_rows(session))
+    yield f"Audio: {session.place}", list(_audio_rows(session))
+    if session.notes:
+        yield "Notes", [("!", note) for note in session.notes]
+
+
+def _parameter_rows(session: Session) -> Iterator[Row]:
+    preset = session.preset
+    for group, members in groupby(TABLE, key=lambda param: param.id.split(".")[0]):
+        params = list(members)
+        name = _stage_name(group, preset)
+        if _is_off(group, preset) and session.predicted.isdisjoint(p.id for p in params):
+            yield name, "off"
+        else:
+            yield name, "  ".join(_value(p, preset[p.id], p.id in session.predicted) for p in params)
+    yield "limiter", "always on: nothing leaves above full scale"
+
+
+def _is_off(group: str, preset: Preset) -> bool:
+    switches = _SWITCHES.get(group, ())
+    return bool(switches) and all(preset[i] == BY_ID[i].neutral for i in switches)
+
+
+def _stage_name(group: str, preset: Preset) -> str:
+    if group.startswith("eq"):
+        band = int(group[2:])
+        return f"eq {band} {preset.band_types[band - 1].replace('_', ' ')}"
+    return _STAGES[group]
+
+
+def _value(param: Param, value: float, predicted: bool) -> str:
+    """Name, value and unit of one parameter, e.g. "threshold -31.0 dBFS*"."""
+    key = param.id.split(".")[1]
+    for suffix in ("_db", "_hz", "_ms"):
+        key = key.removesuffix(suffix)
+    label = key.replace("_", " ")
+    signed = param.unit == "dB" and param.minimum < 0.0
+    number = f"{value:+.1f}" if signed else f"{value:.1f}" if "dB" in param.unit else _short(value)
+    gap = "" if param.unit.startswith(":") or not param.unit else " "
+    return f"{label} {number}{gap}{param.unit}{'*' if predicted else ''}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
+
+
+def _sound_rows(session: Session) -> Iterator[Row]:
+    for name in ("input", "reference", "output"):
+        if name in session.sounds:
+            yield name, _sound(session.sounds[name])
+
+
+def _sound(sound: Sound) -> str:
+    over = f"over {_duration(sound.seconds)}"
+    if not math.isfinite(sound.centroid_hz):
+        return f"silent {over}"
+    loudness = (
+        f"{sound.loudness_lufs:.1f} LUFS"
+        if math.isfinite(sound.loudness_lufs)
+        else "below -70 LUFS"
+    )
+    return (
+        f"loudness {loudness}  centroid {sound.centroid_hz:.0f} Hz"
+        f"  crest {sound.crest_db:.1f} dB  {over}"
+    )
+
+
+def _audio_rows(session: Session) -> Iterator[Row]:
+    count = session.counters
+    blocks = count["blocks"]
+    frames = count["frames"]
+    channels = "mono" if session.channels == 1 else "stereo"
+    yield "ran", f"{_duration(session.seconds)} at {session.sample_rate} Hz, {channels}"
+    if not blocks:
+        yield "blocks", "none"
+        return
+    mean = frames / blocks
+    yield "blocks", f"{blocks} of {_short(mean)} frames ({1e3 * mean / session.sample_rate:.3g} ms)"
+    yield "late blocks", str(count["late_blocks"])
+    yield "underflows", str(session.underflows)
+    yield "overflows", str(session.overflows)
+    yield "faulty samples", f"{count['nonfinite_resets']} silenced"
+    times = "  ".join(
+        f"{label} {_short(session.dsp_us[key])} us"
+        for key, label in (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max"))
+    )
+    yield "DSP per block", times
+    if session.latency_ms > 0.0:
+        yield "latency", f"{session.latency_ms:.1f} ms, as the driver reports it"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60.0:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min {rest} s" if hours else f"{minutes} min {rest} s"
+
+
+def _print_rich(sections: list[tuple[str, list[Row]]], file: TextIO) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=file, highlight=False)
+    for title, rows in sections:
+        console.print()
+        console.print(Text(title, style="bold cyan"))
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column()
+        for name, text in rows:
+            alarming = name in ("late blocks", "underflows", "overflows") and text != "0"
+            style = "bold red" if alarming or name == "!" else ""
+            table.add_row(Text(name), Text(text, style=style))
+        console.print(table)

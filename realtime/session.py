@@ -1,0 +1,60 @@
+"""What a session was: filled by the engine and the file driver, read by the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from realtime.measure import Sound
+from realtime.preset import Preset
+
+
+@dataclass
+class Session:
+    """One run of the chain, live or over a file.
+
+    place: devices or files, for a person. origin: where the preset comes from, for a person.
+    predicted: ids whose values a model chose. sample_rate: Hz. seconds: how long audio ran.
+    sounds: "input", "reference", "output" -> measures, those that exist.
+    counters: the bridge's. dsp_us: percentiles of the time one block took, in microseconds.
+    latency_ms: as the driver reports it; 0 for a file.
+    notes: what went wrong or is worth knowing, one line each.
+    """
+
+    place: str
+    sample_rate: int
+    channels: int
+    preset: Preset
+    origin: str
+    predicted: frozenset[str] = frozenset()
+    seconds: float = 0.0
+    latency_ms: float = 0.0
+    sounds: Mapping[str, Sound] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)
+    dsp_us: Mapping[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def stats(self) -> dict[str, object]:
+        """The machine-readable part, as `--stats` writes it."""
+        count = self.counters
+        return {
+            "blocks": count["blocks"],
+            "frames": count["frames"],
+            "late_blocks": count["late_blocks"],
+            "underflows": self.underflows,
+            "overflows": self.overflows,
+            "nonfinite_resets": count["nonfinite_resets"],
+            "dsp_us": {key: self.dsp_us[key] for key in ("p50", "p99", "p999", "max")},
+            "latency_ms": self.latency_ms,
+            "preset": dict(self.preset),
+        }
+
+    @property
+    def underflows(self) -> int:
+        """Blocks for which the device had no input, or got its output too late."""
+        return self.counters["input_underflows"] + self.counters["output_underflows"]
+
+    @property
+    def overflows(self) -> int:
+        """Blocks before which the device dropped input, or output that had no room."""
+        return self.counters["input_overflows"] + self.counters["output_overflows"]

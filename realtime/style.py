@@ -1,0 +1,131 @@
+"""From input audio to a predicted preset: once, off the audio thread, while the sound goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from realtime.audio_files import check_reference, resample
+from realtime.capture import GATE_DBFS, Collector
+from realtime.measure import Audio
+from realtime.preset import Preset
+
+Predict = Callable[[Audio, Audio, int], Preset]
+
+
+@dataclass(frozen=True)
+class StyleRequest:
+    """How to get at a style.
+
+    predict: (input, reference, sample_rate) -> Preset, called once on a thread of its own;
+        both arrays float32 `(frames, channels)`.
+    reference: audio and its rate, or None to capture `reference_seconds` from the input.
+    name: what a person calls the reference. gate_dbfs: level above which input counts.
+    """
+
+    predict: Predict
+    reference: tuple[Audio, int] | None
+    name: str
+    reference_seconds: float = 0.0
+    gate_dbfs: float = GATE_DBFS
+
+
+class Style:
+    """From input audio to a predicted preset, step by step; `preset` is set at the end."""
+
+    def __init__(
+        self, request: StyleRequest, sample_rate: int, channels: int, say: Callable[[str], None]
+    ) -> None:
+        self._request = request
+        self._rate = sample_rate
+        self._channels = channels
+        self._say = say
+        self._result: Preset | Exception | None = None
+        self._worker: threading.Thread | None = None
+        self.preset: Preset | None = None
+        self.error = ""
+        self.reference = request.reference
+        self._collector = self._collect_input(after_pause=False)
+        if self.reference is None:
+            self._collector = Collector(
+                sample_rate, channels, request.reference_seconds, request.gate_dbfs
+            )
+            say(f"play the sound you like: {request.reference_seconds:g} s of it are the reference")
+        else:
+            self._announce_input()
+
+    def step(self, x: Audio) -> Preset | None:
+        """Take the next `(frames, channels)` of input; the preset, once, when it is there."""
+        if self.preset is not None or self.error:
+            return None
+        if self._worker is not None:
+            return self._collect_result()
+        self._collector.add(x)
+        if not self._collector.done:
+            return None
+        if self.reference is None:
+            self._take_reference()
+        else:
+            self._start_worker()
+        return None
+
+    def status(self) -> str:
+        """Where it stands, for a person, in a few words."""
+        if self.preset is not None:
+            return "styled"
+        if self.error:
+            return "dry: " + self.error
+        if self._worker is not None:
+            return "predicting"
+        collector = self._collector
+        if collector.waiting_for_pause:
+            return "waiting for a second of quiet"
+        what = "reference" if self.reference is None else "input"
+        return f"{what}: heard {collector.heard_seconds:.1f} of {collector.seconds:g} s"
+
+    def _take_reference(self) -> None:
+        captured = self._collector.audio()
+        try:
+            check_reference(captured, self._rate, "the captured reference")
+        except ValueError as error:
+            self._fail(error)
+            return
+        self.reference = captured, self._rate
+        self._collector = self._collect_input(after_pause=True)
+        self._say("reference captured: stop it, keep quiet for a second")
+        self._announce_input()
+
+    def _collect_input(self, after_pause: bool) -> Collector:
+        return Collector(
+            self._rate, self._channels, gate_dbfs=self._request.gate_dbfs, after_pause=after_pause
+        )
+
+    def _announce_input(self) -> None:
+        self._say(f"now play or speak: {self._collector.seconds:g} s of your own sound are needed")
+
+    def _start_worker(self) -> None:
+        self._worker = threading.Thread(target=self._predict, name="predict", daemon=True)
+        self._worker.start()
+
+    def _predict(self) -> None:
+        assert self.reference is not None
+        audio, rate = self.reference
+        try:
+            reference = resample(audio, rate, self._rate)
+            self._result = self._request.predict(self._collector.audio(), reference, self._rate)
+        except Exception as error:  # whatever it is, the sound must go on: say it and stay dry
+            self._result = error
+
+    def _collect_result(self) -> Preset | None:
+        result = self._result
+        if isinstance(result, Exception):
+            self._fail(result)
+        elif result is not None:
+            self.preset = result
+            return result
+        return None
+
+    def _fail(self, error: Exception) -> None:
+        self.error = " ".join(str(error).split()) or type(error).__name__
+        self._say(f"no style, the sound stays dry: {self.error}")
