@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""README's tables, made from what they tell of, so that they stay true.
+
+usage: scripts/readme_tables.py [--check]
+
+Writes each table between its marks in README.md; with --check changes nothing and exits 1 where
+one is out of date. Needs nothing but Python and the checkout.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from realtime.params import TABLE, Param  # noqa: E402
+from realtime.preset import factory_presets, load_preset  # noqa: E402
+
+LATENCY = ROOT / "benchmarks" / "results" / "latency.json"
+SHOWN_RATE, SHOWN_CHANNELS = 48_000, 2
+
+
+def parameters() -> str:
+    """The parameter table, the six bands of the equaliser folded into one."""
+    lines = ["| id | range | default | what it does |", "|---|---|---|---|"]
+    order = [_folded(p)[0] for p in TABLE]
+    rows = sorted(TABLE, key=lambda p: order.index(_folded(p)[0]))
+    for (name, description), group in groupby(rows, _folded):
+        params = list(group)
+        p = params[0]
+        unit = p.unit if p.unit.startswith(":") else f" {p.unit}"
+        span = f"{_number(p.minimum)} .. {_number(p.maximum)}{unit}".rstrip()
+        defaults = ", ".join(dict.fromkeys(_number(q.default) for q in params))
+        lines.append(f"| `{name}` | {span} | {defaults} | {description} |")
+    return "\n".join(lines)
+
+
+def presets() -> str:
+    """The factory presets and what each is for."""
+    rows = [f"| `{name}` | {load_preset(name).description} |" for name in factory_presets()]
+    return "\n".join(["| preset | sound |", "|---|---|", *rows])
+
+
+def latency() -> str:
+    """The latency benchmark's figures for stereo at 48 kHz."""
+    record = json.loads(LATENCY.read_text(encoding="utf-8"))
+    lines = [
+        "| frames | deadline | chain p50 | p99 | p99.9 | max | pedalboard p50 | p99 | p99.9 | max |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in record["results"]:
+        if (row["sample_rate"], row["channels"]) == (SHOWN_RATE, SHOWN_CHANNELS):
+            cells = [str(row["block_size"]), f"{row['block_us']:.0f}"]
+            for name in ("chain", "pedalboard"):
+                figures = row[name]
+                cells += [f"{figures[f'{p}_us']:.1f}" for p in ("p50", "p99", "p999", "max")]
+            lines.append(f"| {' | '.join(cells)} |")
+    machine, versions = record["machine"], record["versions"]
+    lines += [
+        "",
+        f"Microseconds for one stereo block at 48 kHz, {record['results'][0]['blocks']:,} blocks a row, ".replace(
+            ",", " ", 1
+        )
+        + f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs, {machine['scheduler']}, "
+        f"load {machine['load_1min']:.1f}; numba {versions['numba']}, pedalboard "
+        f"{versions['pedalboard']}; {record['date'][:10]}.",
+    ]
+    return "\n".join(lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "parameters": parameters,
+    "presets": presets,
+    "latency": latency,
+}
+
+
+def _folded(param: Param) -> tuple[str, str]:
+    return re.sub(r"^eq\d", "eqN", param.id), re.sub(r"^band \d: ", "", param.description)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1_000 else f"{value:,.0f}".replace(",", " ")
+
+
+def main() -> int:
+    """Write or check every table. Returns the exit status."""
+    readme = ROOT / "README.md"
+    old = new = readme.read_text(encoding="utf-8")
+    for name, make in TABLES.items():
+        begin, end = f"<!-- table: {name} -->\n", f"<!-- /table: {name} -->"
+        head, _, rest = new.partition(begin)
+        _, found, tail = rest.partition(end)
+        if not found:
+            print(f"README.md has no marks for the table {name!r}", file=sys.stderr)
+            return 1
+        new = f"{head}{begin}\n{make()}\n\n{end}{tail}"
+    if "--check" in sys.argv[1:]:
+        if new != old:
+            print("README.md's tables are out of date: scripts/readme_tables.py", file=sys.stderr)
+        return int(new != old)
+    readme.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
