@@ -229,7 +229,8 @@ class LiveStream:
 
         sd = _portaudio()
         self.plan = plan
-        self._keep = (bridge, stream_callback)
+        callback = stream_callback()
+        self._keep = (bridge, callback)
         self._error = sd.PortAudioError
         try:
             with quiet_stderr():
@@ -241,8 +242,8 @@ class LiveStream:
                     channels=(plan.in_channels, plan.out_channels),
                     dtype="float32",
                     latency="low",
-                    callback=stream_callback.address,
-                    userdata=sd._ffi.cast("void*", bridge.userdata),
+                    callback=callback.address,
+                    userdata=sd._ffi.cast("void*", bridge.address),
                 )
         except (sd.PortAudioError, ValueError) as error:
             raise self._refused(error) from None

@@ -182,3 +182,7 @@ def _list_devices() -> int:
         mark = f"  (default {default})" if default else ""
         print(f"{d.index:>3}: {d.full_name}  {d.inputs} in, {d.outputs} out{mark}")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from realtime.audio_files import FilePath, read_reference, resample
 from realtime.output_files import check_audio_output, check_output
@@ -237,11 +237,11 @@ def _compile(voice: Voice) -> None:
 def _stop_on_signals() -> Iterator[threading.Event]:
     """An event that the first Ctrl-C or SIGTERM sets; a second one ends at once."""
     stop = threading.Event()
-    old = {}
+    old: dict[signal.Signals, Any] = {}
 
     def handle(number: int, _: object) -> None:
         stop.set()
-        signal.signal(number, old[number])
+        signal.signal(number, old[signal.Signals(number)])
 
     for number in (signal.SIGINT, signal.SIGTERM):
         old[number] = signal.getsignal(number)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 from realtime.audio_io import LiveStream, StreamPlan
+from realtime.bridge import Bridge
 from realtime.capture import Recent
-from realtime.chain import Chain
 from realtime.measure import measure
 from realtime.params import PROFILES
 from realtime.preset import Preset
@@ -68,10 +68,7 @@ class LiveEngine:
         self._predicted: frozenset[str] = frozenset()
         self._notes: list[str] = []
         self._request = request
-        self.chain = Chain(
-            plan.sample_rate, plan.out_channels, preset, in_channels=plan.in_channels
-        )
-        self._bridge = self.chain.bridge
+        self._bridge = Bridge(plan.sample_rate, plan.in_channels, plan.out_channels, preset)
         self._heard = Recent(plan.sample_rate, plan.in_channels, MEASURE_SECONDS)
         self._played = Recent(plan.sample_rate, plan.out_channels, MEASURE_SECONDS)
         self._style: Style | None = None
@@ -139,8 +136,8 @@ class LiveEngine:
         return stop.is_set()
 
     def _step(self) -> None:
-        heard, _ = self._bridge.read_input_ring()
-        played, _ = self._bridge.read_output_ring()
+        heard, _ = self._bridge.read_input()
+        played, _ = self._bridge.read_output()
         self._heard.add(heard)
         self._played.add(played)
         if self._style is None:
@@ -151,7 +148,7 @@ class LiveEngine:
 
     def _fade_into(self, preset: Preset) -> None:
         assert self._request is not None
-        self.chain.set_preset(preset, fade_ms=FADE_MS)
+        self._bridge.set_preset(preset, fade_ms=FADE_MS)
         self._preset = preset
         self._predicted = frozenset(PROFILES[preset.profile].predicted)
         self._origin = f"predicted from {self._request.name}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from realtime.audio_files import AudioReader, FilePath, check_rate, to_channels
+import numpy as np
+
+from realtime.audio_files import AudioFileError, AudioReader, FilePath, check_rate, to_channels
+from realtime.bridge import Bridge
 from realtime.capture import Collector, Recent
-from realtime.chain import Chain
 from realtime.engine import MEASURE_SECONDS
 from realtime.measure import Audio, measure
 from realtime.output_files import AudioWriter
@@ -48,24 +50,30 @@ def render_file(
 
     Raises: AudioFileError; nothing is written then.
     """
+    from realtime.callback import run_block
+
     with AudioReader(input_path) as source:
         rate = source.sample_rate
         check_rate(input_path, rate)
         count = channels or min(2, source.channels)
-        chain = Chain(rate, count, preset)
+        bridge = Bridge(rate, count, count, preset)
         heard = Recent(rate, count, MEASURE_SECONDS)
         played = Recent(rate, count, MEASURE_SECONDS)
         done = 0
         with AudioWriter(output_path, rate, count) as target:
             for read in source.blocks(_READ_FRAMES):
                 x = to_channels(read, count)
-                heard.add(x)
+                y = np.empty_like(x)
                 for start in range(0, len(x), BLOCK_FRAMES):
-                    chain.process(x[start : start + BLOCK_FRAMES])
-                played.add(x)
-                target.write(x)
+                    end = start + BLOCK_FRAMES
+                    run_block(bridge.record, x[start:end], y[start:end], 0)
+                heard.add(bridge.read_input()[0])
+                played.add(bridge.read_output()[0])
+                target.write(y)
                 done += len(x)
                 progress(done, max(done, source.frames))
+            if not done:
+                raise AudioFileError(f"{str(input_path)!r} holds no samples")
     return Session(
         place=f"{input_path} -> {output_path}",
         sample_rate=rate,
@@ -74,6 +82,6 @@ def render_file(
         origin="",
         seconds=done / rate,
         sounds={"input": measure(heard.audio(), rate), "output": measure(played.audio(), rate)},
-        counters=chain.bridge.counters(),
-        dsp_us=chain.bridge.dsp_percentiles(),
+        counters=bridge.counters(),
+        dsp_us=bridge.dsp_percentiles(),
     )

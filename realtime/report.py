@@ -70,7 +70,10 @@ def _parameter_rows(session: Session) -> Iterator[Row]:
         if _is_off(group, preset) and session.predicted.isdisjoint(p.id for p in params):
             yield name, "off"
         else:
-            yield name, "  ".join(_value(p, preset[p.id], p.id in session.predicted) for p in params)
+            yield (
+                name,
+                "  ".join(_value(p, preset[p.id], p.id in session.predicted) for p in params),
+            )
     yield "limiter", "always on: nothing leaves above full scale"
 
 
