@@ -48,26 +48,28 @@ def presets() -> str:
 def latency() -> str:
     """The latency benchmark's figures for stereo at 48 kHz."""
     record = json.loads(LATENCY.read_text(encoding="utf-8"))
-    lines = [
-        "| frames | deadline | chain p50 | p99 | p99.9 | max | pedalboard p50 | p99 | p99.9 | max |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    both, shown = ("chain", "pedalboard"), ("p50", "p99", "p99.9", "max")
+    heads = [
+        "frames",
+        "deadline",
+        *(f"{who} {p}" for who in ("chain", "pedalboard") for p in shown),
     ]
+    lines = [f"| {' | '.join(heads)} |", "|---:" * len(heads) + "|"]
     for row in record["results"]:
         if (row["sample_rate"], row["channels"]) == (SHOWN_RATE, SHOWN_CHANNELS):
             cells = [str(row["block_size"]), f"{row['block_us']:.0f}"]
-            for name in ("chain", "pedalboard"):
+            for name in both:
                 figures = row[name]
                 cells += [f"{figures[f'{p}_us']:.1f}" for p in ("p50", "p99", "p999", "max")]
             lines.append(f"| {' | '.join(cells)} |")
     machine, versions = record["machine"], record["versions"]
+    blocks = _number(record["results"][0]["blocks"])
     lines += [
         "",
-        f"Microseconds for one stereo block at 48 kHz, {record['results'][0]['blocks']:,} blocks a row, ".replace(
-            ",", " ", 1
-        )
-        + f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs, {machine['scheduler']}, "
-        f"load {machine['load_1min']:.1f}; numba {versions['numba']}, pedalboard "
-        f"{versions['pedalboard']}; {record['date'][:10]}.",
+        f"Microseconds a block, stereo at 48 kHz, {blocks} blocks a row, nothing trimmed;",
+        f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs, {machine['scheduler']},",
+        f"load {machine['load_1min']:.1f}; numba {versions['numba']},",
+        f"pedalboard {versions['pedalboard']}; {record['date'][:10]}.",
     ]
     return "\n".join(lines)
 

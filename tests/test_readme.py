@@ -1,0 +1,61 @@
+"""README says what is so: its tables, its options, its example and its links."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime.audio_files import read_audio
+from realtime.cli import parser
+from realtime.output_files import write_audio
+from realtime.preset import Preset, load_preset
+from realtime.synthesis import speech
+from realtime.transfer import render
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks/README.md"]
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    command = [sys.executable, "scripts/readme_tables.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_option_that_readme_names_is_one() -> None:
+    commands = [line for line in README.splitlines() if line.startswith("afx-live ")]
+    assert len(commands) >= 5
+    known = set(re.findall(r"--[a-z-]+", parser().format_help()))
+    named = set(re.findall(r"--[a-z-]+", "\n".join(commands)))
+    named |= set(re.findall(r"`(--[a-z-]+)", README))
+    assert named <= known | {"--data", "--smoke", "--json"}
+
+
+def test_the_python_example_runs(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    voice, other = (speech(5.0, 24_000, seed)[:, None] for seed in (1, 2))
+    write_audio(tmp_path / "in.wav", voice, 24_000)
+    styled = render(other, load_preset("telephone"), 24_000)
+    write_audio(tmp_path / "style.wav", styled, 24_000)
+    check = "\nassert audio.shape == input.shape and audio.dtype == 'float32'\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}{check}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    preset = Preset.from_toml((tmp_path / "mine.toml").read_text(encoding="utf-8"))
+    assert preset["comp.ratio"] == 2.0
+    heard, _ = read_audio(tmp_path / "in.wav")
+    assert abs(heard - render(heard, preset, 24_000)).max() > 0.01
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    broken = [at for at in links if "://" not in at and not (page.parent / at).exists()]
+    assert not broken
