@@ -31,13 +31,13 @@ $(VENV)/.made: scripts/make-venv
 
 $(VENV)/.player: $(VENV)/.made pyproject.toml
 	@scripts/system-packages libportaudio2
-	@echo "installing the player into $(VENV)"
+	@echo "installing the player into $(VENV); the first time takes a minute or two"
 	@$(PIP) install -e '.[demo]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	@scripts/system-packages libportaudio2 jackd2
-	@echo "installing the player, training and the tests' tools into $(VENV)"
+	@echo "installing torch and the tests' tools into $(VENV); the first time takes some minutes"
 	@$(PIP) install torch==2.13.0
 	@$(PIP) install -e '.[train,dev]'
 	@touch $@

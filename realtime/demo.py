@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,7 @@ def draw(levels: dict[str, np.ndarray], path: Path) -> None:
     figure = Figure(figsize=(8.0, 4.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "input": {"color": "#9aa5b1", "linestyle": "--", "linewidth": 1.8},
         "reference": {"color": "#d9822b", "linewidth": 5.0, "alpha": 0.45},
         "output": {"color": "#1f5f8b", "linewidth": 2.2},
