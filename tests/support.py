@@ -116,7 +116,7 @@ def harmonics_db(x: Array, freq_hz: float, sample_rate: int) -> tuple[float, flo
     fundamental = round(bin_number)
     assert abs(bin_number - fundamental) < 1e-6, "not a whole number of periods"
     harmonic = power[2 * fundamental :: fundamental].sum()
-    other = power[1:].sum() - harmonic - power[fundamental]
+    other = max(0.0, power[1:].sum() - harmonic - power[fundamental])
     return (
         float(10.0 * np.log10(harmonic / power[fundamental] + 1e-30)),
         float(10.0 * np.log10(other / power[fundamental] + 1e-30)),

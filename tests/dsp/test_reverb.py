@@ -1,4 +1,4 @@
-"""The reverb measured: decay, damping, density, modes, pre-delay, width, and what it must not do."""
+"""The reverb measured: decay, damping, density, modes, pre-delay, width, stability."""
 
 from __future__ import annotations
 
@@ -45,20 +45,17 @@ def expected_t60_s(room):
 
 
 # --- decay -----------------------------------------------------------------------------------
+T60_TOLERANCE = {0.0: 0.22, 0.1: 0.17, 0.2: 0.1, 0.35: 0.03, 0.5: 0.012, 0.75: 0.012, 1.0: 0.012}
+
+
 @pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("room", [0.2, 0.35, 0.5, 0.75, 1.0])
+@pytest.mark.parametrize("room", T60_TOLERANCE)
 def test_t60_is_what_the_room_size_says(rate, room):
-    """Measured within 1 % from room size 0.5 on, 6 % at 0.25 and 10 % at 0.2."""
+    """Below 0.3 s the decay is three passes through the longest line: too coarse for a line."""
     expected = expected_t60_s(room)
-    h = impulse_response(rate, 0.7 * expected + 0.3, room=room)
+    h = impulse_response(rate, 0.9 * expected + 0.3, room=room)
     for channel in h.T:
-        assert t60_s(channel, rate) == pytest.approx(expected, rel=0.02 if room >= 0.5 else 0.12)
-
-
-@pytest.mark.parametrize("rate", RATES)
-def test_the_smallest_room_is_short(rate):
-    h = impulse_response(rate, 0.6, room=0.0)
-    assert t60_s(h[:, 0], rate) < 0.19
+        assert t60_s(channel, rate) == pytest.approx(expected, rel=T60_TOLERANCE[room])
 
 
 @pytest.mark.parametrize("rate", [44_100, 96_000])
