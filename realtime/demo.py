@@ -45,7 +45,7 @@ def run(folder: str | os.PathLike[str]) -> int:
     target = Path(folder)
     paths = {name: target / f"{name}.wav" for name in ("input", "reference", "output")}
     voice = speech(SECONDS, SAMPLE_RATE, seed=1, pitch_hz=115.0)
-    other = speech(SECONDS, SAMPLE_RATE, seed=2, pitch_hz=180.0)
+    other = speech(SECONDS, SAMPLE_RATE, seed=2, pitch_hz=130.0)
     reference = render(other, load_preset(STYLE), SAMPLE_RATE)
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def third_octaves(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 
     audio: (frames, channels), full scale +-1.0
     """
-    power = (np.abs(np.fft.rfft(audio, axis=0)) ** 2).mean(axis=1)
+    power = (np.abs(np.fft.rfft(audio.astype(np.float64), axis=0)) ** 2).mean(axis=1)
     freqs = np.fft.rfftfreq(len(audio), 1.0 / sample_rate)
     edges = np.searchsorted(freqs, [CENTRES_HZ * 2.0 ** (-1 / 6), CENTRES_HZ * 2.0 ** (1 / 6)])
     totals = np.concatenate([[0.0], np.cumsum(power)])

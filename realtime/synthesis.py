@@ -67,7 +67,7 @@ def _score(rng: np.random.Generator, seconds: float, step_s: float) -> dict[str,
             noise_hz[hiss] = _FRICATIVES_HZ[rng.integers(len(_FRICATIVES_HZ))]
             voiced[vowel] = rng.uniform(0.5, 1.0)
             formants[hiss.start : vowel.stop] = _VOWELS_HZ[rng.integers(len(_VOWELS_HZ))]
-            pitch[hiss.start : vowel.stop] = rng.uniform(0.9, 1.15)
+            pitch[hiss.start : vowel.stop] = rng.uniform(0.8, 1.25)
             at = vowel.stop
         fall = np.linspace(1.12, 0.85, max(1, min(at, steps) - phrase_start))
         pitch[phrase_start:at] *= fall

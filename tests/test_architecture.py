@@ -31,7 +31,8 @@ ALLOWED = {
     "realtime.chain": (*COMPILED, "realtime.dsp.*", "realtime.native", *TABLES),
     "realtime.bridge": (*COMPILED, "realtime.chain", *KERNEL_AIDS, *TABLES),
     "realtime.callback": (*COMPILED, "realtime.chain", "realtime.bridge", *KERNEL_AIDS),
-    "realtime.features": ("numpy", "scipy", "pyloudnorm", "realtime.params"),
+    "realtime.features": ("numpy", "scipy", "realtime.measure", "realtime.params"),
+    "realtime.measure": ("numpy", "pyloudnorm"),
     "realtime.synthesis": ("numpy", "scipy"),
 }
 # What a module may not import, whatever else it does. All that match hold.
@@ -42,12 +43,13 @@ FORBIDDEN = {
     "realtime.transfer": ("realtime.engine", "realtime.cli", "sounddevice"),
     "*": ("tests", "benchmarks"),
 }
-# Of realtime, offline_train knows the table, presets and the front end; what renders with the
+# Of realtime, offline_train knows the table, presets, front end and meters; what renders with the
 # compiled chain or the shipped predictor is named here.
-OFFLINE_MAY = ("realtime.params", "realtime.preset", "realtime.features")
+OFFLINE_MAY = ("realtime.params", "realtime.preset", "realtime.features", "realtime.measure")
 OFFLINE_RENDERS = {
     "offline_train.evaluate": ("realtime.predictor", "realtime.transfer", "realtime.chain"),
     "offline_train.export": ("realtime.predictor",),
+    "offline_train.main": ("realtime.predictor",),  # where a model is shipped to
 }
 
 
