@@ -96,9 +96,9 @@ def test_the_voice_is_finite_full_length_and_pauses(sample_rate: int, seed: int)
 
 @pytest.mark.parametrize("pitch_hz", [100.0, 200.0])
 def test_the_voice_has_its_pitch(pitch_hz: float) -> None:
-    sound = speech(6.0, 16_000, 0, pitch_hz).astype(float)
-    power = np.abs(np.fft.rfft(sound, 2 * len(sound))) ** 2
-    correlation = np.fft.irfft(power)
+    frames = speech(8.0, 16_000, 0, pitch_hz).reshape(-1, 800).astype(float)
+    loud = frames[np.std(frames, axis=1) > 0.3 * np.std(frames)]
+    power = np.abs(np.fft.rfft(loud, 1600)) ** 2
     lags = np.arange(16_000 // 400, 16_000 // 60)
-    found_hz = 16_000 / lags[np.argmax(correlation[lags])]
-    assert found_hz == pytest.approx(pitch_hz, rel=0.2)
+    found_hz = 16_000 / lags[np.argmax(np.fft.irfft(power)[:, lags], axis=1)]
+    assert np.median(found_hz) == pytest.approx(pitch_hz, rel=0.12)
