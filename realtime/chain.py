@@ -149,7 +149,12 @@ def _gain_ramp(x, gain, gain_end):
     """x *= a gain that goes linearly from `gain` to `gain_end`."""
     frames, channels = x.shape
     first = np.float32(gain)
-    step = np.float32((gain_end - gain) / max(frames, 1))
+    if gain == gain_end:
+        flat = x.reshape(frames * channels)
+        for i in range(frames * channels):
+            flat[i] *= first
+        return
+    step = np.float32((gain_end - gain) / frames)
     for i in range(frames):
         for channel in range(channels):
             x[i, channel] *= first + np.float32(i) * step
@@ -159,11 +164,11 @@ def _gain_ramp(x, gain, gain_end):
 def _guard(x):
     """Silence the samples that are no sound: not finite, or beyond +30 dBFS; returns how many."""
     faults = 0
-    for i in range(x.shape[0]):
-        for channel in range(x.shape[1]):
-            sound = abs(x[i, channel]) <= FAULT_LEVEL
-            faults += 0 if sound else 1
-            x[i, channel] = x[i, channel] if sound else np.float32(0.0)
+    flat = x.reshape(x.shape[0] * x.shape[1])
+    for i in range(flat.shape[0]):
+        sound = abs(flat[i]) <= FAULT_LEVEL
+        faults += 0 if sound else 1
+        flat[i] = flat[i] if sound else np.float32(0.0)
     return faults
 
 
@@ -252,6 +257,12 @@ def process_block(x, state):
     restore_float_mode(mode)
 
 
+@njit(**JIT)
+def _process(x, states):
+    # An array of one record costs a call from Python far less than the record itself.
+    process_block(x, states[0])
+
+
 class Chain:
     """The Python door to the compiled chain: owns its memory, runs it where it is called.
 
@@ -265,7 +276,8 @@ class Chain:
         self.sample_rate = sample_rate
         self.channels = channels
         self._preset = preset or Preset.neutral()
-        self._state = np.zeros(1, dtype=CHAIN_STATE)[0]
+        self._states = np.zeros(1, dtype=CHAIN_STATE)
+        self._state = self._states[0]
         self._frames = 0
         self._blocks = 0
         prepare_chain(self._state, self._preset, sample_rate)
@@ -295,7 +307,7 @@ class Chain:
             )
         if not x.flags.c_contiguous or not x.flags.writeable:
             raise ValueError("audio must be C-contiguous and writeable")
-        process_block(x, self._state)
+        _process(x, self._states)
         self._frames += x.shape[0]
         self._blocks += 1
         return x

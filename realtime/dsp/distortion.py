@@ -22,6 +22,7 @@ DISTORTION_STATE = (3, 2)  # float64: input, droop filter, tone filter; per chan
 _GAIN, _LEVEL, _TONE, _MIX = range(4)
 _CHUNK = 128
 _SLOTS = 129  # one chunk and the sample before it
+_PAIR_SLOTS = 258
 _REFERENCE = 0.25  # a peak of -12 dBFS keeps its level
 # The quotient averages two samples, which dulls the treble; this pole undoes most of it.
 _DROOP = 0.5
@@ -53,8 +54,8 @@ def distortion_ramp(x, coefs, coefs_end, state):
     waveshaping using continuous-time convolution"; Zavalishin, "The art of VA filter design".
     """
     frames, channels = x.shape
-    u = carray(scratch_f32(_SLOTS), (_SLOTS,))
-    root = carray(scratch_f32(_SLOTS), (_SLOTS,))
+    inputs = carray(scratch_f32(_PAIR_SLOTS), (2, _SLOTS))
+    roots = carray(scratch_f32(_SLOTS), (_SLOTS,))
     one = np.float32(1.0)
     per_frame = 1.0 / max(frames, 1)
     gain, level, mix = (
@@ -63,31 +64,41 @@ def distortion_ramp(x, coefs, coefs_end, state):
     d_gain = np.float32((coefs_end[_GAIN] - coefs[_GAIN]) * per_frame)
     d_level = np.float32((coefs_end[_LEVEL] - coefs[_LEVEL]) * per_frame)
     d_mix = np.float32((coefs_end[_MIX] - coefs[_MIX]) * per_frame)
-    twice_tone = 2.0 * coefs[_TONE]
+    tone = 2.0 * coefs[_TONE]
+    keep = 1.0 - tone
 
-    for channel in range(channels):
-        before, v, s = state[0, channel], state[1, channel], state[2, channel]
-        for start in range(0, frames, _CHUNK):
-            count = min(_CHUNK, frames - start)
-            u[0] = np.float32(before)
+    for start in range(0, frames, _CHUNK):
+        count = min(_CHUNK, frames - start)
+        for channel in range(channels):
+            u = inputs[channel]
+            u[0] = np.float32(state[0, channel])
             for i in range(count):
                 u[i + 1] = x[start + i, channel] * (gain + np.float32(start + i) * d_gain)
             for i in range(count + 1):
-                root[i] = math.sqrt(one + u[i] * u[i])
-            before = np.float64(u[count])
+                roots[i] = math.sqrt(one + u[i] * u[i])
+            state[0, channel] = np.float64(u[count])
             for i in range(count):
-                u[i] = (u[i] + u[i + 1]) / (root[i] + root[i + 1])
-            for i in range(count):
-                v = (1.0 + _DROOP) * np.float64(u[i]) - _DROOP * v
-                change = twice_tone * (v - s)
-                u[i] = np.float32(s + 0.5 * change)
-                s += change
+                u[i] = (u[i] + u[i + 1]) / (roots[i] + roots[i + 1])
+        # Two recursions a channel, each waiting for its own last step: the channels run side by
+        # side. Mono computes the same thing twice.
+        left, right = inputs[0], inputs[channels - 1]
+        v0, v1, s0, s1 = state[1, 0], state[1, channels - 1], state[2, 0], state[2, channels - 1]
+        for i in range(count):
+            v0 = (1.0 + _DROOP) * np.float64(left[i]) - _DROOP * v0
+            v1 = (1.0 + _DROOP) * np.float64(right[i]) - _DROOP * v1
+            old0, old1 = s0, s1
+            s0 = keep * s0 + tone * v0
+            s1 = keep * s1 + tone * v1
+            left[i] = np.float32(0.5 * (old0 + s0))
+            right[i] = np.float32(0.5 * (old1 + s1))
+        state[1, 0], state[1, channels - 1], state[2, 0], state[2, channels - 1] = v0, v1, s0, s1
+        for channel in range(channels):
+            wet = inputs[channel]
             for i in range(count):
                 t = np.float32(start + i)
                 clean = x[start + i, channel]
-                dirty = (level + t * d_level) * u[i]
+                dirty = (level + t * d_level) * wet[i]
                 x[start + i, channel] = clean + (mix + t * d_mix) * (dirty - clean)
-        state[0, channel], state[1, channel], state[2, channel] = before, v, s
 
 
 @njit(**JIT)

@@ -10,6 +10,10 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from realtime.dsp.kernel_cache import drop_stale_kernels
+
+drop_stale_kernels()
+
 # 'contract' only: a licence to fuse multiply and add. Numba's other fast-math flags would let
 # LLVM drop the checks for NaN.
 JIT = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}

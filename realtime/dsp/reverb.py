@@ -29,9 +29,9 @@ _DIFFUSERS_MS = ((4.77, 7.93, 11.31), (5.39, 8.87, 12.67))
 _DIFFUSION = 0.6  # at most: in a room that rings shorter than they do, the allpasses give way
 _CROSSFADE_MS = 20.0  # between two pre-delays
 
-_CHUNK = 64
-_LINE_SCRATCH = 512  # LINES * _CHUNK
-_PAIR_SCRATCH = 128  # 2 * _CHUNK
+_CHUNK = 128
+_LINE_SCRATCH = 1024  # LINES * _CHUNK
+_PAIR_SCRATCH = 256  # 2 * _CHUNK
 # Coefficients: line gains, line damping, diffusion, then
 _DIFFUSE = 2 * LINES
 _WET = _DIFFUSE + 2 * DIFFUSERS
@@ -155,35 +155,26 @@ def _read_ring(ring, length, at, out, count):
 
 
 @njit(**JIT_EXACT)
-def _write_ring(ring, length, at, source, count):
-    """The reverse of _read_ring; returns where the ring goes on."""
-    first = min(count, length - at)
-    for i in range(first):
-        ring[at + i] = source[i]
-    for i in range(count - first):
-        ring[i] = source[first + i]
-    at += count
-    return at - length if at >= length else at
-
-
-@njit(**JIT_EXACT)
 def _predelay(state, sound, count, spare):
     """Delay both channels of sound[:, :count] by the tap, fading over where it has moved."""
     length, at = state.predelay_length, state.predelay_at
     old_at = (at - state.tap_old + length) % length
     new_at = (at - state.tap_new + length) % length
     fade, step = state.fade, state.fade_step
-    ends = at
+    first = min(count, length - at)
     for channel in range(2):
         ring = state.predelay[channel]
-        ends = _write_ring(ring, length, at, sound[channel], count)
+        for i in range(first):
+            ring[at + i] = sound[channel, i]
+        for i in range(first, count):
+            ring[i - first] = sound[channel, i]
         _read_ring(ring, length, new_at, sound[channel], count)
         if fade < 1.0:
             _read_ring(ring, length, old_at, spare, count)
             for i in range(count):
                 w = np.float32(min(fade + i * step, 1.0))
                 sound[channel, i] = spare[i] + w * (sound[channel, i] - spare[i])
-    state.predelay_at = ends
+    state.predelay_at = (at + count) % length
     if fade < 1.0:
         fade = min(fade + count * step, 1.0)
         state.fade = fade
@@ -192,44 +183,51 @@ def _predelay(state, sound, count, spare):
 
 
 @njit(**JIT_EXACT)
-def _diffuse(state, sound, count, spare, coefs):
-    """Three Schroeder allpasses in series on each channel of sound[:, :count]."""
+def _allpass(samples, ring, at, first, count, g):
+    """One Schroeder allpass over samples[first : first + count], in place, within the ring."""
+    for i in range(count):
+        delayed = ring[at + i]
+        w = samples[first + i] + g * delayed
+        samples[first + i] = delayed - g * w
+        ring[at + i] = w
+
+
+@njit(**JIT_EXACT)
+def _diffuse(state, sound, count, coefs):
+    """Three allpasses in series on each channel of sound[:, :count]."""
     for channel in range(2):
         samples = sound[channel]
         for k in range(DIFFUSERS):
             ring = state.diffusers[channel, k]
             length, at = state.diffuser_length[channel, k], state.diffuser_at[channel, k]
             g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
-            _read_ring(ring, length, at, spare, count)
-            for i in range(count):
-                w = samples[i] + g * spare[i]
-                samples[i] = spare[i] - g * w
-                spare[i] = w
-            state.diffuser_at[channel, k] = _write_ring(ring, length, at, spare, count)
+            first = min(count, length - at)
+            _allpass(samples, ring, at, 0, first, g)
+            _allpass(samples, ring, 0, first, count - first, g)
+            state.diffuser_at[channel, k] = (at + count) % length
 
 
 @njit(**JIT)
 def _damp(state, lines, count, coefs):
     """Line gains and damping one-poles over lines[:, :count], the eight of them side by side."""
-    gain = coefs[:LINES]
-    pole = coefs[LINES : 2 * LINES]
-    p0, p1, p2, p3 = np.float32(pole[0]), np.float32(pole[1]), np.float32(pole[2]), np.float32(pole[3])
-    p4, p5, p6, p7 = np.float32(pole[4]), np.float32(pole[5]), np.float32(pole[6]), np.float32(pole[7])
-    for line in range(LINES):
-        scale = np.float32(gain[line] * (1.0 - pole[line]))
-        for i in range(count):
-            lines[line, i] *= scale
-    s = state.damped
+    p, s = coefs[LINES : 2 * LINES], state.damped
+    f32 = np.float32
+    p0, p1, p2, p3 = f32(p[0]), f32(p[1]), f32(p[2]), f32(p[3])
+    p4, p5, p6, p7 = f32(p[4]), f32(p[5]), f32(p[6]), f32(p[7])
+    g0, g1 = f32(coefs[0] * (1.0 - p[0])), f32(coefs[1] * (1.0 - p[1]))
+    g2, g3 = f32(coefs[2] * (1.0 - p[2])), f32(coefs[3] * (1.0 - p[3]))
+    g4, g5 = f32(coefs[4] * (1.0 - p[4])), f32(coefs[5] * (1.0 - p[5]))
+    g6, g7 = f32(coefs[6] * (1.0 - p[6])), f32(coefs[7] * (1.0 - p[7]))
     s0, s1, s2, s3, s4, s5, s6, s7 = s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
     for i in range(count):
-        s0 = lines[0, i] + p0 * s0
-        s1 = lines[1, i] + p1 * s1
-        s2 = lines[2, i] + p2 * s2
-        s3 = lines[3, i] + p3 * s3
-        s4 = lines[4, i] + p4 * s4
-        s5 = lines[5, i] + p5 * s5
-        s6 = lines[6, i] + p6 * s6
-        s7 = lines[7, i] + p7 * s7
+        s0 = g0 * lines[0, i] + p0 * s0
+        s1 = g1 * lines[1, i] + p1 * s1
+        s2 = g2 * lines[2, i] + p2 * s2
+        s3 = g3 * lines[3, i] + p3 * s3
+        s4 = g4 * lines[4, i] + p4 * s4
+        s5 = g5 * lines[5, i] + p5 * s5
+        s6 = g6 * lines[6, i] + p6 * s6
+        s7 = g7 * lines[7, i] + p7 * s7
         lines[0, i], lines[1, i], lines[2, i], lines[3, i] = s0, s1, s2, s3
         lines[4, i], lines[5, i], lines[6, i], lines[7, i] = s4, s5, s6, s7
     s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7] = s0, s1, s2, s3, s4, s5, s6, s7
@@ -285,7 +283,7 @@ def reverb_ramp(x, coefs, coefs_end, state):
             sound[0, i] = x[start + i, 0]
             sound[1, i] = x[start + i, last]
         _predelay(state, sound, count, spare)
-        _diffuse(state, sound, count, spare, coefs)
+        _diffuse(state, sound, count, coefs)
         for line in range(LINES):
             _read_ring(
                 state.lines[line], state.line_length[line], state.line_at[line], lines[line], count
@@ -302,14 +300,16 @@ def reverb_ramp(x, coefs, coefs_end, state):
         _damp(state, lines, count, coefs)
         _mix_lines(lines, count)
         for line in range(LINES):
-            source = sound[line & 1]
             # The two halves of the lines take opposite signs, so no line adds up in phase.
             sign = inject if line < 4 else -inject
-            for i in range(count):
-                lines[line, i] += sign * source[i]
-            state.line_at[line] = _write_ring(
-                state.lines[line], state.line_length[line], state.line_at[line], lines[line], count
-            )
+            source, mixed, ring = sound[line & 1], lines[line], state.lines[line]
+            length, at = state.line_length[line], state.line_at[line]
+            first = min(count, length - at)
+            for i in range(first):
+                ring[at + i] = mixed[i] + sign * source[i]
+            for i in range(first, count):
+                ring[i - first] = mixed[i] + sign * source[i]
+            state.line_at[line] = (at + count) % length
         start += count
 
 
