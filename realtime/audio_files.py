@@ -130,6 +130,15 @@ def check_reference(x: Audio, sample_rate: int, name: str) -> None:
         raise AudioFileError(f"{name} is {heard}")
 
 
+def check_input(path: FilePath) -> None:
+    """Refuse a file that cannot be read, or whose rate is none of the chain's.
+
+    Raises: AudioFileError
+    """
+    with AudioReader(path) as file:
+        check_rate(path, file.sample_rate)
+
+
 def check_rate(path: FilePath, sample_rate: int) -> None:
     """Raises: AudioFileError if the chain cannot run at a file's rate."""
     if not SAMPLE_RATE_MIN <= sample_rate <= SAMPLE_RATE_MAX:
@@ -146,15 +155,6 @@ def loudest_dbfs(x: Audio, sample_rate: int) -> float:
     power = np.add.reduceat(np.square(x, dtype=np.float64), starts) / size
     loudest = float(power.max())
     return 10.0 * float(np.log10(loudest)) if loudest > 0.0 else -np.inf
-
-
-def resample(x: Audio, from_rate: int, to_rate: int) -> Audio:
-    """`x` `(frames, channels)` at another sample rate, band-limited; `x` itself if equal."""
-    if from_rate == to_rate:
-        return x
-    import soxr
-
-    return np.ascontiguousarray(soxr.resample(x, from_rate, to_rate), dtype=np.float32)
 
 
 def to_channels(x: Audio, channels: int) -> Audio:

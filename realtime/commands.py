@@ -14,15 +14,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from realtime.audio_files import FilePath, read_reference, resample
+from realtime.audio_files import AudioFileError, FilePath, check_input, read_reference
 from realtime.output_files import check_audio_output, check_output
-from realtime.params import PROFILES
 from realtime.preset import Preset, PresetError, load_preset, save_preset
 
 if TYPE_CHECKING:
     from realtime.measure import Audio
     from realtime.predictor import Predictor
     from realtime.session import Session
+    from realtime.style import Predict
 
 _COMPILE_NOTICE_SECONDS = 1.0
 _PROFILE_SECONDS_MIN = 0.5
@@ -107,9 +107,8 @@ def live(args: argparse.Namespace, started: float) -> int:
 
     request = None
     if loading is not None:
-        predictor = loading.result()
         request = StyleRequest(
-            predict=lambda x, ref, rate: _predict(x, ref, rate, predictor),
+            predict=_predictor_call(loading.result()),
             reference=reference,
             name="the input" if args.ref is None else repr(Path(args.ref).name),
             reference_seconds=args.ref_live or 0.0,
@@ -162,6 +161,7 @@ def style_file(args: argparse.Namespace) -> int:
     from realtime.file_driver import render_file
 
     voice = Voice(sys.stderr)
+    check_input(args.input)
     reference = None
     if args.preset is not None:
         preset, origin = load_preset(args.preset), f"preset {args.preset!r}"
@@ -170,24 +170,24 @@ def style_file(args: argparse.Namespace) -> int:
         preset = _predict_for_file(args, reference)
         origin = f"predicted from {Path(args.ref).name!r}"
     _compile(voice)
-    if args.save_preset is not None:
-        save_preset(preset, args.save_preset)
     with _progress_bar(sys.stderr) as progress:
         session = render_file(
             args.input, args.output, preset, channels=args.channels, progress=progress
         )
+    if args.save_preset is not None:
+        save_preset(preset, args.save_preset)
     session.origin = origin
     if reference is not None:
         from realtime.measure import measure
+        from realtime.session import predicted_ids
 
-        session.predicted = frozenset(PROFILES[preset.profile].predicted)
+        session.predicted = predicted_ids(preset)
         session.sounds = {**session.sounds, "reference": measure(*reference)}
     _finish(session, args)
     return 0
 
 
 def _predict_for_file(args: argparse.Namespace, reference: tuple[Audio, int]) -> Preset:
-    from realtime.audio_files import AudioFileError
     from realtime.capture import GATE_DBFS
     from realtime.file_driver import input_profile
 
@@ -198,7 +198,7 @@ def _predict_for_file(args: argparse.Namespace, reference: tuple[Audio, int]) ->
             f"{args.input!r} has {len(x) / rate:.3g} s above {gate_dbfs:g} dBFS, too little to "
             "predict from: a louder input or a lower --gate-db helps"
         )
-    return _predict(x, resample(reference[0], reference[1], rate), rate, _predictor(args.model))
+    return _predictor_call(_predictor(args.model))(x, reference[0], rate, reference[1])
 
 
 def _predictor(model: str | None) -> Predictor:
@@ -207,10 +207,13 @@ def _predictor(model: str | None) -> Predictor:
     return Predictor(model)
 
 
-def _predict(x: Audio, reference: Audio, rate: int, predictor: Predictor) -> Preset:
-    from realtime.transfer import predict
+def _predictor_call(predictor: Predictor) -> Predict:
+    def call(x: Audio, reference: Audio, rate: int, reference_rate: int) -> Preset:
+        from realtime.transfer import predict
 
-    return predict(x, reference, rate, predictor=predictor)
+        return predict(x, reference, rate, reference_rate=reference_rate, predictor=predictor)
+
+    return call
 
 
 def _in_background(work: Callable[[], Predictor]) -> Future[Predictor]:
@@ -225,12 +228,29 @@ def _compile(voice: Voice) -> None:
     from realtime.callback import compile_all
 
     began = time.perf_counter()
+    finished = threading.Event()
+    steps: list[str] = []
 
-    def progress(name: str, index: int, count: int) -> None:
-        if time.perf_counter() - began > _COMPILE_NOTICE_SECONDS:
-            voice.say(f"compiling the audio chain, once: {name} ({index + 1} of {count})")
+    def tell() -> None:
+        told = 0
+        while not finished.wait(_COMPILE_NOTICE_SECONDS):
+            now = f"compiling the audio chain, once: {steps[-1]}"
+            if told < len(steps):
+                told = len(steps)
+                voice.say(now)
+            voice.status(f"{now}, {time.perf_counter() - began:.0f} s")
 
-    compile_all(progress=progress)
+    teller = threading.Thread(target=tell, daemon=True)
+    steps.append("starting")
+    teller.start()
+    try:
+        compile_all(
+            progress=lambda name, index, count: steps.append(f"{name} ({index + 1} of {count})")
+        )
+    finally:
+        finished.set()
+        teller.join()
+        voice.close()
 
 
 @contextlib.contextmanager

@@ -14,9 +14,8 @@ from realtime.audio_io import LiveStream, StreamPlan
 from realtime.bridge import Bridge
 from realtime.capture import Recent
 from realtime.measure import measure
-from realtime.params import PROFILES
 from realtime.preset import Preset
-from realtime.session import Session
+from realtime.session import Session, predicted_ids
 from realtime.style import Style, StyleRequest
 
 FADE_MS = 40.0
@@ -150,7 +149,7 @@ class LiveEngine:
         assert self._request is not None
         self._bridge.set_preset(preset, fade_ms=FADE_MS)
         self._preset = preset
-        self._predicted = frozenset(PROFILES[preset.profile].predicted)
+        self._predicted = predicted_ids(preset)
         self._origin = f"predicted from {self._request.name}"
         self._heard.clear()
         self._played.clear()

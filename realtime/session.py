@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from realtime.measure import Sound
+from realtime.params import PROFILES
 from realtime.preset import Preset
+
+# What stands in a predicted preset though no model names it: the chain's gain staging.
+_STAGING = ("input.gain_db", "output.gain_db")
+
+
+def predicted_ids(preset: Preset) -> frozenset[str]:
+    """Ids of a predicted preset that were chosen for its pair of recordings."""
+    return frozenset((*PROFILES[preset.profile].predicted, *_STAGING))
 
 
 @dataclass

@@ -6,20 +6,20 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from realtime.audio_files import check_reference, resample
+from realtime.audio_files import check_reference
 from realtime.capture import GATE_DBFS, Collector
 from realtime.measure import Audio
 from realtime.preset import Preset
 
-Predict = Callable[[Audio, Audio, int], Preset]
+Predict = Callable[[Audio, Audio, int, int], Preset]
 
 
 @dataclass(frozen=True)
 class StyleRequest:
     """How to get at a style.
 
-    predict: (input, reference, sample_rate) -> Preset, called once on a thread of its own;
-        both arrays float32 `(frames, channels)`.
+    predict: (input, reference, sample_rate, reference's rate) -> Preset, called once on a thread
+        of its own; both arrays float32 `(frames, channels)`.
     reference: audio and its rate, or None to capture `reference_seconds` from the input.
     name: what a person calls the reference. gate_dbfs: level above which input counts.
     """
@@ -112,8 +112,7 @@ class Style:
         assert self.reference is not None
         audio, rate = self.reference
         try:
-            reference = resample(audio, rate, self._rate)
-            self._result = self._request.predict(self._collector.audio(), reference, self._rate)
+            self._result = self._request.predict(self._collector.audio(), audio, self._rate, rate)
         except Exception as error:  # whatever it is, the sound must go on: say it and stay dry
             self._result = error
 

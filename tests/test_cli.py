@@ -1,0 +1,272 @@
+"""afx-live from the outside: every mistake is one line and exit status 2, and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime import cli
+from realtime.bridge import Bridge
+from realtime.callback import compile_all, run_block
+from realtime.preset import Preset, load_preset, save_preset
+from tests.support import noise, sine
+
+RATE = 24_000
+TESTED = Preset(
+    {"eq2.gain_db": 6.0, "comp.threshold_db": -30.0, "comp.ratio": 4.0, "reverb.wet": 0.2},
+    name="tested",
+)
+
+
+def afx_live(
+    *args: object, cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "realtime.cli", *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), **env},
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    compile_all()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Good and bad files that the tables below name."""
+    voice = 0.3 * sine(440.0, 4 * RATE, RATE).astype("f4") + noise(4 * RATE, 1, 0.02)[:, 0]
+    sf.write(tmp_path / "in.wav", voice, RATE)
+    sf.write(tmp_path / "ref.wav", voice[::-1], RATE)
+    sf.write(tmp_path / "six.wav", np.repeat(voice[:, None], 6, axis=1), RATE)
+    sf.write(tmp_path / "silent.wav", np.zeros(4 * RATE), RATE)
+    sf.write(tmp_path / "short.wav", voice[: RATE // 100], RATE)
+    sf.write(tmp_path / "slow.wav", voice[:8_000], 4_000)
+    sf.write(tmp_path / "flac.flac", voice, RATE)
+    broken = bytearray((tmp_path / "flac.flac").read_bytes())
+    broken[len(broken) // 2 :] = np.random.default_rng(0).bytes(len(broken) // 2)
+    (tmp_path / "broken.flac").write_bytes(broken)
+    (tmp_path / "text.wav").write_text("not audio at all\n" * 40)
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "link.wav").symlink_to("in.wav")
+    (tmp_path / "hard.wav").hardlink_to(tmp_path / "in.wav")
+    (tmp_path / "old.wav").write_bytes(b"precious")
+    save_preset(TESTED, tmp_path / "good.toml")
+    (tmp_path / "bad.toml").write_text("[comp]\nratio = 99\n")
+    (tmp_path / "odd.toml").write_text("[comp\n")
+    (tmp_path / "unknown.toml").write_text("[comp]\nratoi = 2\n")
+    (tmp_path / "no.onnx").write_bytes(b"not a model")
+    return tmp_path
+
+
+FILES = "--input in.wav --output out.wav"
+BAD = {
+    # options
+    "--input in.wav --output out.wav": "no sound to go for",
+    "--ref ref.wav --preset good.toml": "do not go together",
+    "--ref ref.wav --ref-live 5": "do not go together",
+    "--preset good.toml --input in.wav": "--output is missing",
+    "--preset good.toml --output out.wav": "--input is missing",
+    f"--preset good.toml --device system {FILES}": "live use",
+    f"--preset good.toml --duration 3 {FILES}": "live use",
+    f"--preset good.toml --sample-rate 44100 {FILES}": "live use",
+    f"--ref-live 5 {FILES}": "live use",
+    f"--preset good.toml --model no.onnx {FILES}": "--model",
+    f"--preset good.toml --gate-db -50 {FILES}": "--gate-db",
+    "--preset good.toml --device 0 --input-device 1": "both sides",
+    "--preset good.toml --duration 0": "--duration",
+    "--preset good.toml --duration nan": "--duration",
+    "--preset good.toml --channels 3": "--channels",
+    "--preset good.toml --sample-rate fast": "--sample-rate",
+    "--preset good.toml --block-size -1": "--block-size",
+    "--ref ref.wav --gate-db 3": "--gate-db",
+    "--preset good.toml --no-such-option": "unrecognized",
+    # the reference
+    f"--ref missing.wav {FILES}": "no such file",
+    f"--ref silent.wav {FILES}": "is silent",
+    f"--ref short.wav {FILES}": "lasts 0.01 s",
+    f"--ref broken.flac {FILES}": "is broken",
+    f"--ref text.wav {FILES}": "not a readable",
+    f"--ref empty.wav {FILES}": "is empty",
+    f"--ref . {FILES}": "is a folder",
+    f"--ref slow.wav {FILES}": "4000 Hz",
+    f"--ref ref.wav --model no.onnx {FILES}": "no.onnx",
+    f"--ref ref.wav --model missing.onnx {FILES}": "missing.onnx",
+    # the preset
+    f"--preset missing.toml {FILES}": "missing.toml",
+    f"--preset bad.toml {FILES}": "outside",
+    f"--preset odd.toml {FILES}": "not TOML",
+    f"--preset unknown.toml {FILES}": "did you mean",
+    f"--preset no-such-preset {FILES}": "no-such-preset",
+    # the input
+    "--preset good.toml --input missing.wav --output out.wav": "no such file",
+    "--preset good.toml --input text.wav --output out.wav": "not a readable",
+    "--preset good.toml --input broken.flac --output out.wav": "is broken",
+    "--preset good.toml --input slow.wav --output out.wav": "4000 Hz",
+    "--ref ref.wav --input silent.wav --output out.wav": "too little",
+    "--ref ref.wav --input short.wav --output out.wav": "too little",
+    # the output
+    "--preset good.toml --input in.wav --output in.wav": "same file",
+    "--preset good.toml --input in.wav --output link.wav --overwrite": "same file",
+    "--preset good.toml --input in.wav --output hard.wav --overwrite": "same file",
+    "--preset good.toml --input link.wav --output in.wav --overwrite": "same file",
+    "--ref ref.wav --input in.wav --output ref.wav --overwrite": "same file",
+    "--preset good.toml --input in.wav --output ./old.wav": "--overwrite",
+    "--preset good.toml --input in.wav --output out.mp3": "must end in",
+    "--preset good.toml --input in.wav --output none/out.wav": "no folder",
+    f"--preset good.toml --stats in.wav {FILES}": "same file",
+    f"--preset good.toml --stats out.wav {FILES}": "different files",
+    f"--preset good.toml --save-preset old.wav {FILES}": "--overwrite",
+    f"--preset good.toml --save-preset good.toml --overwrite {FILES}": "same file",
+    "--preset good.toml --save-preset good.toml": "same file",
+}
+
+
+@pytest.mark.parametrize("options", BAD)
+def test_a_mistake_is_one_line_and_writes_nothing(
+    folder: Path,
+    options: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "afx-live-no-such-server")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    try:
+        status = cli.main(options.split())
+    except SystemExit as exit_:  # how argparse ends; anything else would be a traceback
+        status = exit_.code
+    out, err = capfd.readouterr()
+    assert (status, out) == (2, ""), err
+    assert err.startswith("afx-live: ") and BAD[options] in err
+    assert err.count("\n") == 1 and err.endswith("\n"), err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("options", [f"--ref broken.flac {FILES}", f"--preset bad.toml {FILES}"])
+def test_the_program_itself_ends_with_status_2(folder: Path, options: str) -> None:
+    done = afx_live(*options.split(), cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"afx-live: {done.stderr[10:].strip()}\n" and BAD[options] in done.stderr
+
+
+def test_a_read_only_folder_is_refused(folder: Path) -> None:
+    if os.geteuid() == 0:
+        target = "/proc/out.wav"  # no folder that root may write
+    else:
+        (folder / "locked").mkdir(mode=0o500)
+        target = str(folder / "locked" / "out.wav")
+    done = afx_live("--preset", "good.toml", "--input", "in.wav", "--output", target, cwd=folder)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "cannot write" in done.stderr
+
+
+@pytest.mark.parametrize("way", [["--ref", "ref.wav"], ["--preset", "good.toml"]])
+def test_without_a_sound_card_live_is_one_line(folder: Path, way: list[str]) -> None:
+    done = afx_live(*way, cwd=folder, JACK_DEFAULT_SERVER="afx-live-no-such-server")
+    if "audio running" in done.stderr:
+        pytest.skip("this machine has a sound card")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert "no input device" in done.stderr or "no output device" in done.stderr
+
+
+# --- what parses a person's values -----------------------------------------------------------
+VALUES = st.one_of(
+    st.text(max_size=12), st.floats().map(str), st.integers().map(str), st.just("1" * 5_000)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    option=st.sampled_from(
+        ["--ref-live", "--duration", "--block-size", "--sample-rate", "--gate-db", "--channels"]
+    ),
+    value=VALUES,
+)
+def test_any_value_is_a_number_or_refused(option: str, value: str) -> None:
+    try:
+        args = cli.parser().parse_args([f"{option}={value}"])
+    except SystemExit as exit_:
+        assert exit_.code == 2
+        return
+    number = getattr(args, option[2:].replace("-", "_"))
+    assert np.isfinite(number)
+    assert number <= 0.0 if option == "--gate-db" else number >= 0
+
+
+# --- file mode -------------------------------------------------------------------------------
+def rendered(x: np.ndarray, preset: Preset, rate: int) -> np.ndarray:
+    bridge = Bridge(rate, x.shape[1], x.shape[1], preset)
+    y = np.empty_like(x)
+    for start in range(0, len(x), 480):
+        run_block(bridge.record, x[start : start + 480], y[start : start + 480], 0)
+    return y
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_file_through_a_preset(folder: Path, suffix: str) -> None:
+    out = f"out.{suffix}"
+    done = afx_live(
+        *("--preset", "good.toml", "--input", "in.wav", "--output", out),
+        *("--stats", "stats.json", "--save-preset", "saved.toml"),
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
+    y, rate = sf.read(folder / out, dtype="float32", always_2d=True)
+    assert rate == RATE
+    assert np.abs(y - rendered(x, TESTED, RATE)).max() <= 2.0**-23  # a step of 24 bits
+    assert load_preset(str(folder / "saved.toml")) == TESTED
+    stats = json.loads((folder / "stats.json").read_text())
+    assert stats["frames"] == len(x) and stats["preset"] == dict(TESTED)
+    assert stats["latency_ms"] == 0.0
+    for words in ("good.toml", "threshold -30.0 dBFS", "ratio 4:1", "LUFS", "p99.9", "late blocks"):
+        assert words in done.stdout
+
+
+def test_overwrite_replaces_when_asked(folder: Path) -> None:
+    args = ("--preset", "good.toml", "--input", "in.wav", "--output", "old.wav", "--overwrite")
+    assert afx_live(*args, cwd=folder).returncode == 0
+    assert sf.info(folder / "old.wav").frames == 4 * RATE
+
+
+@pytest.mark.parametrize(("source", "options", "channels"), [
+    ("in.wav", ("--channels", "2"), 2), ("six.wav", (), 2), ("six.wav", ("--channels", "1"), 1),
+])  # fmt: skip
+def test_channels_of_the_output(
+    folder: Path, source: str, options: tuple[str, ...], channels: int
+) -> None:
+    args = ("--preset", "good.toml", "--input", source, "--output", "out.wav", *options)
+    assert afx_live(*args, cwd=folder).returncode == 0
+    y, _ = sf.read(folder / "out.wav", dtype="float32", always_2d=True)
+    x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
+    want = rendered(np.repeat(x, channels, axis=1), TESTED, RATE)
+    # Six equal channels of 16 bit average to the one, within rounding.
+    assert y.shape == want.shape and np.abs(y - want).max() < 1e-5
+
+
+def test_list_presets_names_them_all() -> None:
+    done = afx_live("--list-presets")
+    assert done.returncode == 0 and "telephone" in done.stdout
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["--help"])
+    assert exit_.value.code == 0
+    text = capsys.readouterr().out
+    for action in cli.parser()._actions:
+        assert action.option_strings[-1] in text and action.help

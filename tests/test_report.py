@@ -1,0 +1,126 @@
+"""The report: all that happened, in words a tired person reads; the JSON, to the letter."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from realtime.measure import Sound
+from realtime.params import BY_ID, IDS, PROFILES
+from realtime.preset import Preset
+from realtime.report import print_report, report_sections, write_stats
+from realtime.session import Session, predicted_ids
+
+COUNTERS = {
+    "blocks": 2_812, "frames": 359_936, "late_blocks": 3, "nonfinite_resets": 7,
+    "input_underflows": 1, "output_underflows": 2, "input_overflows": 4, "output_overflows": 8,
+}  # fmt: skip
+TIMES = {"p50": 9.1, "p99": 12.25, "p999": 130.4, "max": 1_234.5}
+
+
+def session(preset: Preset | None = None, predicted: frozenset[str] = frozenset()) -> Session:
+    return Session(
+        place="system, JACK Audio Connection Kit",
+        sample_rate=48_000,
+        channels=2,
+        preset=preset
+        or Preset({"comp.threshold_db": -31.25, "comp.ratio": 4.0, "eq1.gain_db": 3.0}),
+        origin="predicted from 'style.wav'",
+        predicted=predicted,
+        seconds=7.5,
+        latency_ms=5.333,
+        sounds={
+            "input": Sound(7.5, -23.06, 1_234.4, 14.2),
+            "output": Sound(7.5, -math.inf, math.nan, math.nan),
+        },
+        counters=COUNTERS,
+        dsp_us=TIMES,
+        notes=["something to know"],
+    )
+
+
+def plain(of: Session) -> str:
+    file = io.StringIO()
+    print_report(of, file)
+    return file.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_stats_are_the_promised_json(tmp_path: Path) -> None:
+    write_stats(session(), tmp_path / "stats.json")
+    stats = json.loads((tmp_path / "stats.json").read_text())
+    assert stats == {
+        "blocks": 2_812,
+        "frames": 359_936,
+        "late_blocks": 3,
+        "underflows": 3,
+        "overflows": 12,
+        "nonfinite_resets": 7,
+        "dsp_us": TIMES,
+        "latency_ms": 5.333,
+        "preset": dict(session().preset),
+    }
+    assert list(stats["preset"]) == list(IDS)
+
+
+def test_the_report_says_it_all() -> None:
+    text = plain(session())
+    for words in (
+        "predicted from 'style.wav'", "threshold -31.2 dBFS", "ratio 4:1", "gain +3.0 dB",
+        "eq 1 low shelf", "loudness -23.1 LUFS", "centroid 1234 Hz", "silent over 7.5 s",
+        "2812 of 128 frames (2.67 ms)", "late blocks", "underflows", "overflows",
+        "p50 9.1 us", "p99 12.2 us", "p99.9 130 us", "max 1234 us", "5.3 ms", "7 silenced",
+        "something to know", "nothing leaves", "48000 Hz, stereo",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "\x1b" not in text
+
+
+def test_on_a_terminal_the_same_words_are_there() -> None:
+    file = Terminal()
+    print_report(session(), file)
+    text = file.getvalue()
+    for _, rows in report_sections(session()):
+        for name, value in rows:
+            assert name in text and value.split("  ")[0] in text
+
+
+def test_every_parameter_with_its_unit_is_in_the_report() -> None:
+    text = plain(session(Preset({"comp.ratio": 2.0, "dist.mix": 0.5, "reverb.wet": 0.3})))
+    for param in BY_ID.values():
+        key = param.id.split(".")[1].removesuffix("_db").removesuffix("_hz").removesuffix("_ms")
+        assert f"{key.replace('_', ' ')} " in text, param.id
+    for unit in (" dB", " Hz", " ms", ":1", " dBFS"):
+        assert unit in text
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_the_model_chose_is_marked_and_nothing_else(profile: str) -> None:
+    preset = Preset({"dist.mix": 0.5, "reverb.wet": 0.3}, profile=profile)
+    chosen = predicted_ids(preset)
+    text = plain(session(preset, chosen))
+    parameters = text.split("\nSound")[0].split("\n", 2)[2]
+    assert parameters.count("*") == len(chosen)
+    assert plain(session(preset)).count("*") == 0
+
+
+def test_stages_that_do_nothing_are_off() -> None:
+    text = plain(session(Preset.neutral()))
+    for stage in ("compressor", "distortion", "reverb"):
+        line = next(line for line in text.splitlines() if line.strip().startswith(stage))
+        assert line.split() == [stage, "off"]
+
+
+def test_a_session_without_a_block_has_a_report() -> None:
+    nothing = session()
+    nothing.counters = dict.fromkeys(COUNTERS, 0)
+    nothing.sounds = {}
+    assert "none" in plain(nothing)
