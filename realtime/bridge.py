@@ -163,10 +163,7 @@ class Bridge:
         Safe from any thread but the audio thread; the last one wins.
         """
         with self._writer:
-            if fade_ms is None:
-                frames = fade_frames(self._preset, preset, self.sample_rate)
-            else:
-                frames = round(fade_ms * 1e-3 * self.sample_rate)
+            frames = fade_frames(self._preset, preset, self.sample_rate, fade_ms)
             _publish(self.record, design_chain(preset, self.sample_rate), frames)
             self._preset = preset
 

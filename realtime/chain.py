@@ -28,7 +28,7 @@ from realtime.dsp.reverb import (
 )
 from realtime.dsp.units import db_to_gain
 from realtime.native import flush_to_zero, restore_float_mode
-from realtime.params import BY_ID, EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
+from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN, TABLE
 from realtime.preset import Preset
 
 FAULT_LEVEL = np.float32(32.0)  # +30 dBFS: no converter gives more, so it is no sound
@@ -42,7 +42,7 @@ _REVERB = _DISTORTION + 4
 _PREDELAY = _REVERB + REVERB_COEFS - 1
 _OUTPUT_GAIN = _REVERB + REVERB_COEFS
 _LIMITER = _OUTPUT_GAIN + 1
-CHAIN_COEFS = 68
+CHAIN_COEFS = 69
 assert CHAIN_COEFS == _LIMITER + 1
 
 _RAMP_SLICE = 64
@@ -68,7 +68,7 @@ CHAIN_STATE = np.dtype(
 
 
 def design_chain(preset: Preset, sample_rate: float) -> npt.NDArray[np.float64]:
-    """Coefficients of the whole chain: float64 (68,), the vector that a bridge publishes."""
+    """Coefficients of the whole chain: float64 (69,), the vector that a bridge publishes."""
     coefs = np.empty(CHAIN_COEFS)
     coefs[_INPUT_GAIN] = db_to_gain(preset["input.gain_db"])
     bands = [
@@ -110,10 +110,21 @@ def prepare_chain(state: np.void, preset: Preset, sample_rate: float) -> None:
     prepare_reverb(state["reverb"], sample_rate, preset["reverb.predelay_ms"])
 
 
-def fade_frames(before: Preset, after: Preset, sample_rate: float) -> int:
-    """How long a move takes: the longest smoothing time among the parameters that differ."""
-    times = [BY_ID[i].smoothing_ms for i in before if before[i] != after[i]]
-    return round(max(times, default=0.0) * 1e-3 * sample_rate)
+def fade_frames(
+    before: Preset, after: Preset, sample_rate: float, fade_ms: float | None = None
+) -> int:
+    """How many frames a move from `before` to `after` takes.
+
+    fade_ms, or by default the longest smoothing time among the parameters that differ. Never
+    less than the shortest of the table unless fade_ms says so: of two moves the audio thread may
+    see only the second, which may change nothing more.
+    """
+    if fade_ms is None:
+        shortest = min(param.smoothing_ms for param in TABLE)
+        fade_ms = max(
+            [p.smoothing_ms for p in TABLE if before[p.id] != after[p.id]], default=shortest
+        )
+    return round(fade_ms * 1e-3 * sample_rate)
 
 
 @njit(**JIT)
@@ -133,15 +144,17 @@ def _ramp_point(state, frame, out):
 def set_target(state, coefs, frames):
     """Begin a ramp from where the coefficients are now to `coefs`, over `frames` frames.
 
-    [audio-thread] state: record of CHAIN_STATE; coefs: float64 (68,)
+    A ramp under way is not cut short: this one takes at least what was left of it. frames = 0
+    is a jump. [audio-thread] state: record of CHAIN_STATE; coefs: float64 (69,)
     """
     now = carray(scratch_f64(CHAIN_COEFS), (CHAIN_COEFS,))
     _ramp_point(state, state.ramp_at, now)
     for i in range(CHAIN_COEFS):
         state.start[i] = now[i]
         state.target[i] = coefs[i]
+    left = max(state.ramp_length - state.ramp_at, 0)
     state.ramp_at = 0
-    state.ramp_length = max(frames, 0)
+    state.ramp_length = max(frames, left) if frames > 0 else 0
 
 
 @njit(**JIT)
@@ -289,10 +302,7 @@ class Chain:
 
     def set_preset(self, preset: Preset, fade_ms: float | None = None) -> None:
         """Go to `preset` within `fade_ms`, or within the table's smoothing times."""
-        if fade_ms is None:
-            frames = fade_frames(self._preset, preset, self.sample_rate)
-        else:
-            frames = round(fade_ms * 1e-3 * self.sample_rate)
+        frames = fade_frames(self._preset, preset, self.sample_rate, fade_ms)
         set_target(self._state, design_chain(preset, self.sample_rate), frames)
         self._preset = preset
 

@@ -34,8 +34,8 @@ _LINE_SCRATCH = 1024  # LINES * _CHUNK
 _PAIR_SCRATCH = 256  # 2 * _CHUNK
 # Coefficients: line gains, line damping, diffusion, then
 _DIFFUSE = 2 * LINES
-_WET = _DIFFUSE + 2 * DIFFUSERS
-_DRY, _PREDELAY = _WET + 1, _WET + 2
+_LEVEL = _DIFFUSE + 2 * DIFFUSERS
+_WET, _DRY, _PREDELAY = _LEVEL + 1, _LEVEL + 2, _LEVEL + 3
 REVERB_COEFS = _PREDELAY + 1
 
 _LINE_MAX = int(_LINES_MS[-1] * 1e-3 * SAMPLE_RATE_MAX) + 256
@@ -103,8 +103,8 @@ def design_reverb(
     dry: float,
     sample_rate: float,
 ) -> npt.NDArray[np.float64]:
-    """Coefficients: float64 (25,): eight line gains, eight dampings, six diffusions, wet, dry,
-    pre-delay frames.
+    """Coefficients: float64 (26,): eight line gains, eight dampings, six diffusions, level into
+    the lines, wet, dry, pre-delay frames.
 
     room_size 0..1: T60 = 0.1 * 100**room_size seconds in the bass. damping 0..1: T60 at 5 kHz
     (or 0.45 sample_rate if lower) is 1 - 0.9 damping of that. predelay_ms 0..200.
@@ -125,9 +125,11 @@ def design_reverb(
             coefs[LINES + line] = c - math.sqrt(c * c - 1.0)
     # An allpass of coefficient g and delay d rings 60 dB down in 3 d / log10(1/g).
     times = [ms * 1e-3 for row in _DIFFUSERS_MS for ms in row]
-    coefs[_DIFFUSE:_WET] = [min(_DIFFUSION, 10.0 ** (-3.0 * d / (0.7 * t60))) for d in times]
-    level = math.sqrt(1.0 - np.mean(coefs[:LINES] ** 2))
-    coefs[_WET], coefs[_DRY] = wet * level, dry
+    coefs[_DIFFUSE:_LEVEL] = [min(_DIFFUSION, 10.0 ** (-3.0 * d / (0.7 * t60))) for d in times]
+    # The energy that goes round is 1 / (1 - mean square gain) of what goes in. Undone before the
+    # lines and not behind them, so that a room that shrinks does not turn up what still rings.
+    coefs[_LEVEL] = math.sqrt((1.0 - np.mean(coefs[:LINES] ** 2)) / LINES)
+    coefs[_WET], coefs[_DRY] = wet, dry
     coefs[_PREDELAY] = round(predelay_ms * 1e-3 * sample_rate)
     return coefs
 
@@ -252,12 +254,12 @@ def _mix_lines(lines, count):
 
 @njit(**JIT_EXACT)
 def reverb_ramp(x, coefs, coefs_end, state):
-    """Reverberate x in place while wet and dry go linearly from `coefs` to `coefs_end`.
+    """Reverberate x in place while the gains go linearly from `coefs` to `coefs_end`.
 
-    [audio-thread] Allocates nothing. Changes `x` and `state`. Gains and dampings stay at
+    [audio-thread] Allocates nothing. Changes `x` and `state`. Damping and diffusion stay at
     `coefs` for the whole block; a new pre-delay of `coefs_end` is faded to over 20 ms.
 
-    x: float32 (frames, channels 1..2); coefs, coefs_end: float64 (25,)
+    x: float32 (frames, channels 1..2); coefs, coefs_end: float64 (26,)
     state: record of REVERB_STATE
     """
     frames, channels = x.shape
@@ -269,7 +271,8 @@ def reverb_ramp(x, coefs, coefs_end, state):
     wet, dry = np.float32(coefs[_WET]), np.float32(coefs[_DRY])
     d_wet = np.float32((coefs_end[_WET] - coefs[_WET]) * per_frame)
     d_dry = np.float32((coefs_end[_DRY] - coefs[_DRY]) * per_frame)
-    inject = np.float32(0.35355339059327373)
+    level = np.float32(coefs[_LEVEL])
+    d_level = np.float32((coefs_end[_LEVEL] - coefs[_LEVEL]) * per_frame)
     limit = min(_CHUNK, state.diffuser_length[0, 0])
     tap = min(max(np.int64(coefs_end[_PREDELAY]), 0), state.predelay_length - _CHUNK - 1)
 
@@ -297,11 +300,20 @@ def reverb_ramp(x, coefs, coefs_end, state):
             x[start + i, 0] = d * x[start + i, 0] + w * (same + swap)
             if last == 1:
                 x[start + i, 1] = d * x[start + i, 1] + w * (same - swap)
+        for line in range(LINES):
+            if coefs[line] != coefs_end[line]:
+                step = np.float32((coefs_end[line] / coefs[line] - 1.0) * per_frame)
+                for i in range(count):
+                    lines[line, i] *= np.float32(1.0) + np.float32(start + i) * step
         _damp(state, lines, count, coefs)
         _mix_lines(lines, count)
+        for i in range(count):
+            gain = level + np.float32(start + i) * d_level
+            sound[0, i] *= gain
+            sound[1, i] *= gain
         for line in range(LINES):
             # The two halves of the lines take opposite signs, so no line adds up in phase.
-            sign = inject if line < 4 else -inject
+            sign = np.float32(1.0 if line < 4 else -1.0)
             source, mixed, ring = sound[line & 1], lines[line], state.lines[line]
             length, at = state.line_length[line], state.line_at[line]
             first = min(count, length - at)
