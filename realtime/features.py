@@ -6,21 +6,19 @@ recording is brought to `WORKING_LOUDNESS_LUFS` first, so style does not depend 
 loudness it came with is kept apart, in the vector's last place.
 
 Used by `predictor` on stage and by `offline_train.pairs` for training: one definition for both.
-NumPy, SciPy and pyloudnorm only.
-
-Source of the loudness: ITU-R BS.1770-4, as pyloudnorm measures it.
+NumPy, SciPy and the loudness of `measure` only.
 """
 
 from __future__ import annotations
 
-import warnings
+import hashlib
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import pyloudnorm
 import scipy.fft
 
+from realtime.measure import loudness_lufs
 from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN, WORKING_LOUDNESS_LUFS
 
 Audio = npt.NDArray[np.float32]
@@ -65,6 +63,25 @@ LAYOUT = _layout()
 SIZE = LAYOUT["loudness"].stop
 
 
+def fingerprint() -> str:
+    """16 hex digits that name what the numbers of a vector mean; stands beside the table's hash
+    in every ONNX file."""
+    rows = (
+        {name: (part.start, part.stop) for name, part in LAYOUT.items()},
+        (
+            float(BAND_HZ[0]),
+            float(BAND_HZ[-1]),
+            BANDS,
+            WINDOW_SECONDS,
+            FLOOR_DB,
+            SPECTRUM_PERCENTILES,
+        ),
+        (FRAME_SECONDS, LEVEL_FLOOR_DB, LEVEL_SCALES, WORKING_LOUDNESS_LUFS),
+        (LEVEL_PERCENTILES, STEP_PERCENTILES, SAMPLE_PERCENTILES),
+    )
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+
 class AudioError(ValueError):
     """A recording that nothing can be learnt from; the message says why in one line."""
 
@@ -103,21 +120,7 @@ def check(audio: npt.ArrayLike, sample_rate: int, what: str = "audio") -> Audio:
     return mixed
 
 
-def loudness_lufs(audio: npt.ArrayLike, sample_rate: int) -> float:
-    """Integrated loudness of the mono mixdown in LUFS; -inf where it is silent.
-
-    Raises: AudioError where the audio is shorter than `MIN_SECONDS`, as `check` does.
-    """
-    mixed = check(audio, sample_rate)
-    with warnings.catch_warnings(), np.errstate(divide="ignore"):
-        warnings.simplefilter("ignore")
-        value = pyloudnorm.Meter(sample_rate).integrated_loudness(mixed.astype(np.float64))
-    return float(value) if np.isfinite(value) else -np.inf
-
-
-def analyse(
-    audio: npt.ArrayLike, sample_rate: int, what: str = "audio"
-) -> npt.NDArray[np.float32]:
+def analyse(audio: npt.ArrayLike, sample_rate: int, what: str = "audio") -> npt.NDArray[np.float32]:
     """The feature vector of a recording, float32 (SIZE,), laid out as `LAYOUT` says.
 
     audio: (frames,) or (frames, channels), full scale +-1.0; channels are mixed down.

@@ -1,0 +1,92 @@
+"""One TOML file a run: what `offline_train/configs/` holds, read into typed sections."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from realtime.params import PROFILES
+
+CONFIGS = Path(__file__).resolve().parent / "configs"
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message names file, key and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Pools:
+    """How many examples of each kind to make. audio_frames: length of a clip with audio."""
+
+    features: int
+    audio: int
+    validation: int
+    audio_frames: int
+    music_share: float
+    gentle_share: float
+    same_share: float
+    workers: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training. windows: of the MR-STFT in the loss, empty where it has none.
+
+    every: steps between validations. patience: validations without a better one before it ends.
+    settings_weight: of the settings loss beside the audio loss.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    noise: float
+    every: int
+    patience: int
+    windows: tuple[int, ...] = ()
+    mae_weight: float = 0.0
+    settings_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run: seed, profile, size of the model, threads, pools, the two stages, evaluation."""
+
+    seed: int
+    profile: str
+    width: int
+    dropout: float
+    threads: int
+    examples: int
+    pools: Pools
+    settings: Stage
+    audio: Stage
+
+
+def read(path: Path) -> Config:
+    """Read a configuration. Raises: ConfigError naming the file and what is wrong with it."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        sections = {"pools": Pools, "settings": Stage, "audio": Stage}
+        made = {name: _section(kind, data.pop(name, {}), name) for name, kind in sections.items()}
+        config = _section(Config, {**data, **made}, "")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"configuration {str(path)!r}: {reason}") from None
+    if config.profile not in PROFILES:
+        raise ConfigError(f"configuration {str(path)!r}: unknown profile {config.profile!r}")
+    return config
+
+
+def _section(kind: Any, values: dict[str, Any], name: str) -> Any:
+    known = {field.name for field in fields(kind)}
+    where = f"[{name}] " if name else ""
+    if unknown := values.keys() - known:
+        raise ValueError(f"{where}unknown key {', '.join(sorted(unknown))}")
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ValueError(f"{where}{error}".replace("__init__() ", "")) from None

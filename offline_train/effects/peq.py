@@ -1,0 +1,107 @@
+"""Twin of the parametric equaliser: biquads by frequency sampling.
+
+The filters are applied by multiplying spectra, over a transform long enough that what wraps
+around has died away, so gradients reach every parameter at the price of two FFTs.
+
+Source: R. Bristow-Johnson, Audio EQ Cookbook.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import scipy.fft
+import torch
+from torch import Tensor
+
+from realtime.params import BandType
+
+EQ_MAX_FRACTION = 0.45  # of the sample rate: no band's frequency goes higher
+TAIL_SECONDS = 0.5  # room for ringing; a band that rings longer wraps round, see `peq`
+
+
+def design(
+    kinds: Sequence[BandType], freq_hz: Tensor, gain_db: Tensor, q: Tensor, sample_rate: Tensor
+) -> Tensor:
+    """Coefficients b0 b1 b2 a1 a2 (a0 = 1) of each band, (batch, bands, 5).
+
+    freq_hz, gain_db, q: (batch, bands). sample_rate: (batch,).
+    """
+    rate = sample_rate[:, None]
+    w0 = 2.0 * math.pi * torch.minimum(freq_hz, EQ_MAX_FRACTION * rate) / rate
+    cos, alpha = torch.cos(w0), torch.sin(w0) / (2.0 * q)
+    a = 10.0 ** (gain_db / 40.0)
+    peak = (
+        1.0 + alpha * a, -2.0 * cos, 1.0 - alpha * a,
+        1.0 + alpha / a, -2.0 * cos, 1.0 - alpha / a,
+    )  # fmt: skip
+    root = 2.0 * torch.sqrt(a) * alpha
+    sign = torch.tensor(
+        [-1.0 if kind == "high_shelf" else 1.0 for kind in kinds],
+        dtype=a.dtype, device=a.device,
+    )  # fmt: skip
+    c = sign * cos  # the high shelf is the low shelf with cos w0 mirrored, and b1, a1 negated
+    shelf = (
+        a * (a + 1.0 - (a - 1.0) * c + root),
+        sign * 2.0 * a * (a - 1.0 - (a + 1.0) * c),
+        a * (a + 1.0 - (a - 1.0) * c - root),
+        a + 1.0 + (a - 1.0) * c + root,
+        sign * -2.0 * (a - 1.0 + (a + 1.0) * c),
+        a + 1.0 + (a - 1.0) * c - root,
+    )
+    is_peak = torch.tensor([kind == "peak" for kind in kinds], device=a.device)
+    b0, b1, b2, a0, a1, a2 = (torch.where(is_peak, p, s) for p, s in zip(peak, shelf, strict=True))
+    return torch.stack([b0 / a0, b1 / a0, b2 / a0, a1 / a0, a2 / a0], dim=-1)
+
+
+def power_response_db(sos: Tensor, omega: Tensor) -> Tensor:
+    """Gain in dB of the whole cascade: sos (batch, bands, 5), omega (batch, points) in radians.
+
+    Written in sin^2(omega/2), which keeps float32 exact near 0 Hz.
+    """
+    phi = torch.sin(omega / 2.0).square()[:, None, :]
+
+    def power(c0: Tensor, c1: Tensor, c2: Tensor) -> Tensor:
+        c0, c1, c2 = (c[:, :, None] for c in (c0, c1, c2))
+        total = c0 + c1 + c2
+        return (
+            total.square()
+            - 4.0 * (c0 * c1 + 4.0 * c0 * c2 + c1 * c2) * phi
+            + (16.0 * c0 * c2 * phi.square())
+        )
+
+    b = power(sos[..., 0], sos[..., 1], sos[..., 2])
+    a = power(torch.ones_like(sos[..., 0]), sos[..., 3], sos[..., 4])
+    tiny = torch.finfo(b.dtype).tiny
+    return (10.0 / math.log(10.0)) * (
+        torch.log(b.clamp_min(tiny)) - torch.log(a.clamp_min(tiny))
+    ).sum(1)
+
+
+def peq(
+    x: Tensor,
+    kinds: Sequence[BandType],
+    freq_hz: Tensor,
+    gain_db: Tensor,
+    q: Tensor,
+    sample_rate: Tensor,
+    tail_seconds: float = TAIL_SECONDS,
+) -> Tensor:
+    """Filter x (batch, frames) through the bands, starting at rest. Returns the same shape.
+
+    freq_hz, gain_db, q: (batch, bands). sample_rate: (batch,) in Hz. What rings longer than
+    `tail_seconds` past the end wraps round to the start.
+    """
+    frames = x.shape[1]
+    tail = int(tail_seconds * float(sample_rate.max()))
+    size = scipy.fft.next_fast_len(frames + tail, real=True)
+    sos = design(kinds, freq_hz, gain_db, q, sample_rate)
+    omega = torch.arange(size // 2 + 1, dtype=x.dtype, device=x.device) * (2.0 * math.pi / size)
+    z = torch.polar(torch.ones_like(omega), -omega)
+    z2 = torch.polar(torch.ones_like(omega), -2.0 * omega)
+    spectrum = torch.fft.rfft(x, size)
+    for band in range(len(kinds)):
+        b0, b1, b2, a1, a2 = (c[:, None] for c in sos[:, band].unbind(-1))
+        spectrum = spectrum * ((b0 + b1 * z + b2 * z2) / (1.0 + a1 * z + a2 * z2))
+    return torch.fft.irfft(spectrum, size)[:, :frames]

@@ -1,0 +1,88 @@
+"""A trained model as ONNX, with what its numbers mean in the metadata, checked against torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from offline_train.model import StyleModel
+from realtime.features import SIZE, fingerprint
+from realtime.params import table_hash
+from realtime.predictor import INPUTS, OUTPUT, Predictor
+
+PARITY_BOUND = 1e-4  # of a unit output, torch against onnxruntime: 5 mdB of a 48 dB range
+OPSET = 18
+
+
+class ParityError(RuntimeError):
+    """onnxruntime does not give what torch gives: the export is not to be used."""
+
+
+def export(
+    model: StyleModel,
+    inputs: torch.Tensor,
+    references: torch.Tensor,
+    path: Path,
+    notes: Mapping[str, str],
+) -> float:
+    """Write `model` to `path` atomically and return the largest difference from torch.
+
+    inputs, references: real feature vectors (pairs, SIZE) to compare on. notes: more metadata.
+
+    Raises: ParityError where a unit output differs by more than PARITY_BOUND; nothing is written.
+    """
+    model.eval()
+    example = (torch.zeros(2, SIZE), torch.zeros(2, SIZE))
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                model, example, str(temporary), input_names=list(INPUTS), output_names=[OUTPUT],
+                opset_version=OPSET, dynamic_shapes=({0: "pairs"}, {0: "pairs"}),
+                dynamo=True, external_data=False, verbose=False,
+            )  # fmt: skip
+        _annotate(temporary, model, notes)
+        difference = parity(model, temporary, inputs, references)
+        if not difference <= PARITY_BOUND:
+            raise ParityError(
+                f"onnxruntime differs from torch by {difference:g}, more than {PARITY_BOUND:g}"
+            )
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return difference
+
+
+def parity(model: StyleModel, path: Path, inputs: torch.Tensor, references: torch.Tensor) -> float:
+    """Largest difference of any unit output, torch against onnxruntime through `Predictor`."""
+    with torch.no_grad():
+        ours = model(inputs, references).numpy()
+    theirs = Predictor(path).units(inputs.numpy(), references.numpy())
+    return float(np.abs(ours - theirs).max())
+
+
+def _annotate(path: Path, model: StyleModel, notes: Mapping[str, str]) -> None:
+    made = onnx.load(str(path))
+    for node in made.graph.node:
+        del node.metadata_props[:]  # the exporter's notes of its own stack frames
+        node.doc_string = ""
+    onnx.helper.set_model_props(
+        made,
+        {
+            **notes,
+            "table": table_hash(),
+            "features": fingerprint(),
+            "profile": model.profile.name,
+            "outputs": json.dumps(model.profile.predicted),
+        },
+    )
+    onnx.checker.check_model(made)
+    onnx.save(made, str(path))

@@ -1,0 +1,128 @@
+"""Losses: one on settings, cheap, for many steps; one on audio, through the twins, for the ear.
+
+The audio metric is multi-resolution STFT as DeepAFx-ST reports it: Hann windows, hop half a
+window, mean absolute difference of linear and of log magnitudes, no spectral convergence. It
+gives auraloss 0.4.0's numbers (a test says so) without the phases that auraloss also computes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from offline_train.effects.compressor import static_reduction_db
+from offline_train.effects.peq import design, power_response_db
+from offline_train.pairs import CURVE_HZ
+from realtime.features import BAND_HZ, LAYOUT
+from realtime.params import EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
+
+WINDOWS = (32, 128, 512, 2_048, 8_192, 32_768)
+MAGNITUDE_FLOOR = 1e-8  # of the squared magnitude
+
+
+def mr_stft(x: Tensor, y: Tensor, windows: Sequence[int] = WINDOWS) -> Tensor:
+    """Distance of x and y (batch, frames), one value each: (batch,)."""
+    total = torch.zeros(len(x), dtype=x.dtype)
+    for size in windows:
+        window = torch.hann_window(size, dtype=x.dtype)
+        first, second = (_power(s, size, window) for s in (x, y))
+        log = 0.5 * (torch.log(first) - torch.log(second)).abs().mean((1, 2))
+        linear = (torch.sqrt(first) - torch.sqrt(second)).abs().mean((1, 2))
+        total = total + log + linear
+    return total / len(windows)
+
+
+def _power(x: Tensor, size: int, window: Tensor) -> Tensor:
+    spectrum = torch.stft(x, size, size // 2, size, window, return_complex=True)
+    return torch.view_as_real(spectrum).square().sum(-1).clamp_min(MAGNITUDE_FLOOR)
+
+
+def audio_loss(output: Tensor, target: Tensor, windows: Sequence[int], mae_weight: float) -> Tensor:
+    """Mean MR-STFT plus `mae_weight` times the mean absolute error; inputs (batch, frames)."""
+    return mr_stft(output, target, windows).mean() + mae_weight * (output - target).abs().mean()
+
+
+def settings_loss(
+    values: Mapping[str, Tensor],
+    curve: Tensor,
+    batch: Mapping[str, Tensor],
+    profile: Profile,
+) -> dict[str, Tensor]:
+    """How far settings are from those that made the target; terms by name, to be added up.
+
+    values: id -> (batch,) plain. curve: (batch, BANDS) what the model aims its equaliser at.
+    batch: rows of a `pool.Pool`.
+
+    Equalisers are compared by their curves and compressors by the reduction they would give the
+    target's own levels, both up to a constant, which is the gain's business: different settings
+    may sound the same. One constant ties them together: if the equaliser stands c dB under what
+    was asked for, the compressor sees everything c dB lower.
+    """
+    rate = batch["sample_rate"]
+    response = eq_response_db(values, profile, rate)
+    inside = torch.tensor(CURVE_HZ, dtype=rate.dtype) < 0.48 * rate[:, None]
+    weight = inside / inside.sum(1, keepdim=True)
+    lack = batch["curve_db"] - response
+    offset = (lack * weight).sum(1)
+    eq = ((lack - offset[:, None]).abs() * weight).sum(1).mean() / 10.0
+    aim = _curve_term(curve, batch) / 10.0
+
+    norms = batch["norms_db"]
+    to_working = WORKING_LOUDNESS_LUFS - batch["input"][:, LAYOUT["loudness"]][:, 0]
+    shift = norms[:, 0] + to_working - norms[:, 1] - offset
+    threshold, ratio, knee, attack, release = (p[:, None] for p in batch["compressor"].unbind(1))
+    wanted = static_reduction_db(batch["levels_db"], threshold, ratio, knee)
+    given = static_reduction_db(
+        batch["levels_db"] + shift[:, None],
+        values["comp.threshold_db"][:, None],
+        values["comp.ratio"][:, None],
+        values["comp.knee_db"][:, None],
+    )
+    excess = given - wanted
+    excess_mean = excess.mean(1)
+    compression = (excess - excess_mean[:, None]).abs().mean() / 5.0
+    depth = wanted.std(1).clamp(max=6.0) / 6.0
+    timing = depth * (
+        (torch.log(values["comp.attack_ms"] / attack[:, 0])).abs()
+        + (torch.log(values["comp.release_ms"] / release[:, 0])).abs()
+    )
+    gain_wanted = (norms[:, 2] - shift - excess_mean).detach()
+    level = (values["output.gain_db"] - gain_wanted).abs().mean() / 10.0
+    gains = torch.stack([values[f"eq{b}.gain_db"] for b in range(1, EQ_BANDS + 1)], 1)
+    effort = gains.abs().mean() / 24.0 - (given / 24.0).mean()
+    return {
+        "eq": eq, "aim": 0.5 * aim, "compression": compression, "timing": 0.05 * timing.mean(),
+        "level": 0.5 * level, "effort": 0.03 * effort,
+    }  # fmt: skip
+
+
+def eq_response_db(values: Mapping[str, Tensor], profile: Profile, rate: Tensor) -> Tensor:
+    """Gain of the equaliser at CURVE_HZ (held at Nyquist above it), (batch, CURVE_POINTS)."""
+    bands = range(1, EQ_BANDS + 1)
+    stacked = [
+        torch.stack(
+            [values.get(i, torch.full_like(rate, profile.frozen.get(i, 0.0))) for i in ids], 1
+        )
+        for ids in (
+            [f"eq{b}.freq_hz" for b in bands],
+            [f"eq{b}.gain_db" for b in bands],
+            [f"eq{b}.q" for b in bands],
+        )
+    ]
+    hz = torch.minimum(torch.tensor(CURVE_HZ, dtype=rate.dtype), 0.5 * rate[:, None])
+    sos = design(profile.band_types, *stacked, rate)
+    return power_response_db(sos, 2.0 * math.pi * hz / rate[:, None])
+
+
+def _curve_term(curve: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Distance in dB of the aimed-at curve from the true one, at the bands, up to a constant."""
+    nearest = torch.tensor([[abs(CURVE_HZ - hz).argmin() for hz in BAND_HZ]])
+    wanted = torch.gather(batch["curve_db"], 1, nearest.expand(len(curve), -1))
+    mask = batch["input"][:, LAYOUT["mask"]] * batch["reference"][:, LAYOUT["mask"]]
+    weight = mask / mask.sum(1, keepdim=True)
+    lack = (wanted - curve) * mask
+    lack = lack - (lack * weight).sum(1, keepdim=True)
+    return (lack.abs() * weight).sum(1).mean()

@@ -1,0 +1,159 @@
+"""Train the model: data, train, evaluate, export, from the first recording to the ONNX file.
+
+    python -m offline_train.main [--data DIR] [--out DIR] [--config FILE] [--smoke] [--ship]
+
+Without --data it trains on audio that it synthesises. Everything is written below --out; a run
+that was interrupted goes on where it stopped when started again with the same --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from offline_train import evaluate, pool
+from offline_train.config import CONFIGS, Config, ConfigError, read
+from offline_train.data import DataError, Recording, scan, synthesised
+from offline_train.export import ParityError, export
+from offline_train.model import StyleModel
+from offline_train.pool import Pool, Recipe
+from offline_train.train import progress_bars, train_stage
+from realtime.params import PROFILES, table_hash
+from realtime.predictor import MODEL_FOLDER
+
+MODEL_NAME = "style.onnx"
+EVALUATIONS = (("speech", 24_000), ("music", 44_100))
+
+
+class RunError(ValueError):
+    """A run that cannot start; the message says why in one line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m offline_train.main", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--data", type=Path, help="recordings; synthesised where not given")
+    parser.add_argument("--out", type=Path, default=Path("runs/latest"), help="the run's folder")
+    parser.add_argument("--config", type=Path, help="a TOML file; configs/default.toml")
+    parser.add_argument("--smoke", action="store_true", help="every stage, in under two minutes")
+    parser.add_argument("--resume", action="store_true", help="fail unless --out holds a run")
+    parser.add_argument("--ship", action="store_true", help="put the model into realtime/model")
+    options = parser.parse_args(arguments)
+    config_path = options.config or CONFIGS / ("smoke.toml" if options.smoke else "default.toml")
+    try:
+        config = read(config_path)
+        train, val = scan(options.data) if options.data else synthesised()
+        out = open_run(options.out, config, train + val, options.resume)
+        model_path = run(config, train, val, out)
+    except (ConfigError, DataError, RunError, ParityError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.ship:
+        ship(model_path)
+    return 0
+
+
+def run(config: Config, train: list[Recording], val: list[Recording], out: Path) -> Path:
+    """All stages in order; each leaves its result in `out`. Returns the ONNX file's path."""
+    started = time.monotonic()
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    print(f"data: {len(train)} recordings to train on, {len(val)} held out; run in {out}")
+
+    # data: pairs with their features, some with audio
+    features = _pool("features", train, out, config, 0, config.pools.features, with_audio=False)
+    audio = _pool("audio", train, out, config, 1, config.pools.audio, with_audio=True)
+    validation = _pool("validation", val, out, config, 2, config.pools.validation, with_audio=True)
+
+    # train: first on settings, which is cheap, then on what it sounds like
+    model = StyleModel(PROFILES[config.profile], config.width, config.dropout)
+    inputs, references = (torch.from_numpy(features.arrays[k]) for k in ("input", "reference"))
+    model.set_statistics(inputs, references)
+    train_stage("settings", model, features, validation, config.settings, config.seed, out)
+    best = train_stage("audio", model, audio, validation, config.audio, config.seed, out)
+
+    # export: checked against torch on features of held-out recordings
+    path = out / MODEL_NAME
+    sides = (torch.from_numpy(validation.arrays[k]) for k in ("input", "reference"))
+    notes = {"validation_mr_stft": f"{best:.4f}", "seed": str(config.seed)}
+    difference = export(model, *sides, path, notes)
+    size = path.stat().st_size / 1e6
+    print(f"export: {path} ({size:.2f} MB), onnxruntime within {difference:.1e} of torch")
+
+    # evaluate: the file just written, through the real chain
+    for kind, rate in EVALUATIONS:
+        chosen = evaluate.select(val, kind, rate)
+        if chosen:
+            evaluate.run(chosen, rate, config.examples, path, f"{kind}, {rate} Hz")
+    print(f"done in {(time.monotonic() - started) / 60.0:.1f} min")
+    return path
+
+
+def _pool(
+    name: str,
+    recordings: list[Recording],
+    out: Path,
+    config: Config,
+    number: int,
+    count: int,
+    with_audio: bool,
+) -> Pool:
+    pools = config.pools
+    held_out = name == "validation"  # scored as the protocol has it: no mild or idle examples
+    recipe = Recipe(
+        seed=3 * config.seed + number,
+        count=count,
+        audio_frames=pools.audio_frames if with_audio else 0,
+        same_share=0.0 if held_out else pools.same_share,
+        gentle_share=0.0 if held_out else pools.gentle_share,
+        music_share=pools.music_share,
+    )
+    with progress_bars() as bars:
+        bar = bars.add_task(f"{name} pool", total=count, note="")
+        return pool.build(
+            recordings, out / "pools" / name, recipe, pools.workers, lambda n: bars.advance(bar, n)
+        )
+
+
+def open_run(out: Path, config: Config, recordings: Sequence[Recording], resume: bool) -> Path:
+    """The run's folder, new or of the same run. Raises: RunError where it holds another run."""
+    told = hashlib.sha256("\n".join(sorted(str(r.path) for r in recordings)).encode()).hexdigest()
+    identity = json.dumps(
+        {"config": repr(config), "data": told[:16], "table": table_hash()}, indent=1
+    )
+    marker = out / "run.json"
+    if not marker.exists():
+        if resume:
+            raise RunError(f"nothing to resume in {str(out)!r}")
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RunError(f"{str(out)!r} is no run of ours: name a new folder with --out")
+        out.mkdir(parents=True, exist_ok=True)
+        marker.write_text(identity, encoding="utf-8")
+    elif marker.read_text(encoding="utf-8") != identity:
+        raise RunError(
+            f"{str(out)!r} holds a run of another configuration or other data: name a new folder"
+        )
+    return out
+
+
+def ship(path: Path) -> None:
+    """Put a model into the package, atomically."""
+    temporary = MODEL_FOLDER / f".{MODEL_NAME}.{os.getpid()}"
+    shutil.copyfile(path, temporary)
+    os.replace(temporary, MODEL_FOLDER / MODEL_NAME)
+    print(f"shipped as {MODEL_FOLDER / MODEL_NAME}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""The training loop: one stage at a time, early stopping, resumable, seeded step by step.
+
+What a step does depends on the seed, the stage and the step's number alone, so a run that was
+killed and resumed ends where it would have ended.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from offline_train.config import Stage
+from offline_train.effects import chain
+from offline_train.losses import audio_loss, mr_stft, settings_loss
+from offline_train.model import STYLE, StyleModel, to_plain
+from offline_train.pool import Pool
+from realtime.features import LAYOUT
+from realtime.params import BY_ID, WORKING_LOUDNESS_LUFS, Profile
+
+CLIP_NORM = 1.0
+AVERAGE = 0.998  # decay of the weights' running average, which is what gets validated and kept
+WARM_UP = 100  # steps
+VALIDATION_WINDOWS = (32, 128, 512, 2_048, 8_192, 32_768)
+VALIDATION_BATCH = 16
+
+Batch = Mapping[str, Tensor]
+Say = Callable[[str], None]
+
+
+def progress_bars() -> Progress:
+    """How this package shows progress."""
+    return Progress(
+        TextColumn("{task.description:>24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+
+
+def train_stage(
+    name: str,
+    model: StyleModel,
+    pool: Pool,
+    validation: Pool,
+    stage: Stage,
+    seed: int,
+    out: Path,
+    say: Say = print,
+) -> float:
+    """Train `model` in place through one stage and leave its best weights in it.
+
+    Writes OUT/NAME.ckpt (to resume from) as it goes; picks up from it where it is there.
+    Returns the best validation loss: MR-STFT of the twin's rendering on `validation`.
+    """
+    average = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE)
+    )
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=stage.learning_rate, weight_decay=stage.weight_decay
+    )
+    path = out / f"{name}.ckpt"
+    state = _load(path)
+    if state is None:
+        best = validate(model, validation)
+        state = {"step": 0, "best": best, "since": 0, "history": [(0, best)]}
+        state["best_weights"] = _copy(model)
+        say(f"{name}: starts at {best:.4f}")
+    else:
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        say(f"{name}: resumed at step {state['step']}")
+    with progress_bars() as bars:
+        bar = bars.add_task(name, total=stage.steps, completed=state["step"], note="")
+        while state["step"] < stage.steps and state["since"] < stage.patience:
+            for _ in range(min(stage.every, stage.steps - state["step"])):
+                loss = _step(model, optimiser, pool, stage, seed, state["step"])
+                average.update_parameters(model)
+                state["step"] += 1
+                bars.update(bar, completed=state["step"], note=f"loss {loss:.3f}")
+            value = validate(average.module, validation)
+            state["history"].append((state["step"], value))
+            state["since"] += 1
+            if value < state["best"]:
+                state.update(best=value, since=0, best_weights=_copy(average.module))
+            say(f"{name}: step {state['step']}, loss {loss:.4f}, validation {value:.4f}")
+            state.update(
+                model=model.state_dict(),
+                average=average.state_dict(),
+                optimiser=optimiser.state_dict(),
+            )
+            save(state, path)
+    model.load_state_dict(state["best_weights"])
+    return float(state["best"])
+
+
+def _step(
+    model: StyleModel,
+    optimiser: torch.optim.Optimizer,
+    pool: Pool,
+    stage: Stage,
+    seed: int,
+    step: int,
+) -> float:
+    rng = np.random.default_rng([seed, len(stage.windows), step])
+    torch.manual_seed(int(rng.integers(2**62)))
+    warm = min(1.0, (step + 1) / WARM_UP)
+    for group in optimiser.param_groups:
+        cosine = 0.5 * (1.0 + math.cos(math.pi * step / stage.steps))
+        group["lr"] = stage.learning_rate * warm * (0.02 + 0.98 * cosine)
+    model.train()
+    batch = pool.batch(np.sort(rng.choice(len(pool), min(stage.batch, len(pool)), replace=False)))
+    inputs, references = (
+        _perturb(batch[side], stage.noise, model) for side in ("input", "reference")
+    )
+    units, curve = model.predict(inputs, references)
+    values = to_plain(units, model.profile)
+    terms = settings_loss(values, curve, batch, model.profile)
+    loss = stage.settings_weight * torch.stack(list(terms.values())).sum()
+    if stage.windows:
+        output = render(values, batch, model.profile)
+        loss = loss + audio_loss(output, batch["target_audio"], stage.windows, stage.mae_weight)
+    optimiser.zero_grad()
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+    if torch.isfinite(norm):
+        optimiser.step()
+    return float(loss.detach())
+
+
+def _perturb(features: Tensor, noise: float, model: StyleModel) -> Tensor:
+    """Features with a little noise, in units of their spread; the mask and the loudness stay."""
+    scale = noise * model.feature_std * torch.randn(len(features), STYLE)
+    scale[:, LAYOUT["mask"]] = 0.0
+    return torch.cat([features[:, :STYLE] + scale, features[:, STYLE:]], dim=1)
+
+
+def render(values: Mapping[str, Tensor], batch: Batch, profile: Profile) -> Tensor:
+    """The batch's input audio through the twin chain, gain staging as on stage."""
+    staged = dict(values)
+    if "input.gain_db" not in staged:
+        low, high = BY_ID["input.gain_db"].minimum, BY_ID["input.gain_db"].maximum
+        loudness = batch["input"][:, LAYOUT["loudness"]][:, 0]
+        staged["input.gain_db"] = (WORKING_LOUDNESS_LUFS - loudness).clamp(low, high)
+    rate = batch["sample_rate"]
+    for param_id, value in profile.frozen.items():
+        staged[param_id] = torch.full_like(rate, value)
+    return chain(batch["input_audio"], staged, profile.band_types, rate)
+
+
+@torch.no_grad()
+def validate(model: StyleModel, pool: Pool) -> float:
+    """Mean MR-STFT, all the metric's windows, of the model's rendering against the target."""
+    model.eval()
+    distances = []
+    for start in range(0, len(pool), VALIDATION_BATCH):
+        batch = pool.batch(np.arange(start, min(start + VALIDATION_BATCH, len(pool))))
+        values = to_plain(model(batch["input"], batch["reference"]), model.profile)
+        windows = [w for w in VALIDATION_WINDOWS if w <= batch["input_audio"].shape[1]]
+        distances.append(
+            mr_stft(render(values, batch, model.profile), batch["target_audio"], windows)
+        )
+    return float(torch.cat(distances).mean())
+
+
+def save(state: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint atomically: a kill in the middle leaves the old one."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    torch.save(dict(state), temporary)
+    os.replace(temporary, path)
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    return torch.load(path, weights_only=False) if path.exists() else None
+
+
+def _copy(model: torch.nn.Module) -> dict[str, Tensor]:
+    return {k: v.detach().clone() for k, v in model.state_dict().items()}

@@ -1,0 +1,94 @@
+"""The library's front door: make one recording sound like another.
+
+    from realtime.transfer import predict, render
+
+    preset = predict(input, reference, sample_rate)
+    audio = render(input, preset, sample_rate)
+
+Arrays are float32 (frames,) or (frames, channels), one or two channels, full scale +-1.0.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime.chain import Chain
+from realtime.features import AudioError, mono
+from realtime.measure import loudness_lufs
+from realtime.params import BY_ID
+from realtime.predictor import Predictor
+from realtime.preset import Preset
+
+Audio = npt.NDArray[np.float32]
+
+MAX_CHANNELS = 2
+LISTEN_SECONDS = 20.0  # of the input, for the output gain: enough for a loudness
+LOUDNESS_ROUNDS = 2  # the limiter may take some of the first correction back
+
+
+def predict(
+    input: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    sample_rate: int,
+    *,
+    reference_rate: int | None = None,
+    predictor: Predictor | None = None,
+) -> Preset:
+    """The settings that bring the input's sound to the reference's.
+
+    input, reference: (frames,) or (frames, channels), at least half a second; a few seconds are
+    better. sample_rate: of both, in Hz, 8 kHz to 192 kHz. reference_rate: the reference's own
+    where it differs. predictor: another model than the shipped one.
+
+    Raises: realtime.features.AudioError where a recording is too short, silent or not finite;
+    realtime.predictor.ModelError where the model is unusable.
+    """
+    found = (predictor or _shipped()).predict(input, reference, sample_rate, reference_rate)
+    preset = Preset(found.values, name="predicted", profile=found.profile)
+    return match_loudness(preset, input, sample_rate, found.reference_lufs)
+
+
+def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
+    """The input through the chain as `preset` sets it, from rest: float32 of the input's shape.
+
+    Runs the compiled function that live audio runs. The input is left as it is.
+
+    Raises: realtime.features.AudioError where its shape or the sample rate is unsupported.
+    """
+    array = np.asarray(input, dtype=np.float32)
+    block = array[:, None] if array.ndim == 1 else array
+    if block.ndim != 2 or not 1 <= block.shape[1] <= MAX_CHANNELS:
+        raise AudioError(
+            f"audio has shape {array.shape}, not (frames,) or (frames, 1 to {MAX_CHANNELS} channels)"
+        )
+    output = np.array(block, dtype=np.float32, order="C", copy=True)
+    if len(output):
+        Chain(sample_rate, output.shape[1], preset).process(output)
+    return output.reshape(array.shape)
+
+
+def match_loudness(
+    preset: Preset, input: npt.ArrayLike, sample_rate: int, target_lufs: float
+) -> Preset:
+    """`preset` with the output gain that makes the rendered input as loud as `target_lufs`.
+
+    Closes the loop over what the equaliser and the compressor did to the level. Loudness is
+    that of the mono mixdown.
+    """
+    heard = mono(input)[: round(LISTEN_SECONDS * sample_rate)]
+    gain = BY_ID["output.gain_db"]
+    for _ in range(LOUDNESS_ROUNDS):
+        loudness = loudness_lufs(render(heard, preset, sample_rate)[:, None], sample_rate)
+        if not np.isfinite(loudness):
+            break
+        corrected = gain.clamp(preset["output.gain_db"] + target_lufs - loudness)
+        preset = preset.with_values({"output.gain_db": corrected})
+    return preset
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Predictor:
+    return Predictor()
