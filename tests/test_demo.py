@@ -14,9 +14,16 @@ from realtime.audio_files import read_audio
 from realtime.synthesis import speech
 from tests.conftest import ROOT
 
-WITHOUT_TORCH = (
-    "import sys; sys.modules['torch'] = None; from realtime.cli import main; sys.exit(main())"
-)
+WITHOUT_TORCH = """
+import sys
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ImportError("playing must not need torch")
+sys.meta_path.insert(0, NoTorch())
+from realtime.cli import main
+sys.exit(main())
+"""
 
 
 def afx_live(*arguments: str) -> subprocess.CompletedProcess[str]:
