@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,8 @@ def test_input_and_reference_say_different_things(made: tuple[Path, str]) -> Non
 
 def test_the_report_and_the_files_are_named(made: tuple[Path, str]) -> None:
     folder, said = made
-    assert "comp.threshold_db" in said
+    assert re.search(r"threshold -?\d+\.\d dBFS\*", said), "the model's threshold, with its unit"
+    assert re.search(r"reference .* LUFS", said)
     assert str(folder / "output.wav") in said
     picture = (folder / "spectra.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
