@@ -146,14 +146,23 @@ def reset_reverb(state):
     state.damped[:] = np.float32(0.0)
 
 
+# Slices of a ring are taken before the loops over them: an index that might be negative would
+# keep LLVM from vectorising.
+
+
 @njit(**JIT_EXACT)
-def _read_ring(ring, length, at, out, count):
-    """out[:count] = count samples of the ring from `at` on."""
+def _copy(source, out):
+    for i in range(out.shape[0]):
+        out[i] = source[i]
+
+
+@njit(**JIT_EXACT)
+def _read_ring(ring, length, at, out):
+    """Fill `out` with the ring's samples from `at` on."""
+    count = out.shape[0]
     first = min(count, length - at)
-    for i in range(first):
-        out[i] = ring[at + i]
-    for i in range(count - first):
-        out[first + i] = ring[i]
+    _copy(ring[at : at + first], out[:first])
+    _copy(ring[: count - first], out[first:])
 
 
 @njit(**JIT_EXACT)
@@ -165,17 +174,15 @@ def _predelay(state, sound, count, spare):
     fade, step = state.fade, state.fade_step
     first = min(count, length - at)
     for channel in range(2):
-        ring = state.predelay[channel]
-        for i in range(first):
-            ring[at + i] = sound[channel, i]
-        for i in range(first, count):
-            ring[i - first] = sound[channel, i]
-        _read_ring(ring, length, new_at, sound[channel], count)
+        ring, samples = state.predelay[channel], sound[channel, :count]
+        _copy(samples[:first], ring[at : at + first])
+        _copy(samples[first:], ring[: count - first])
+        _read_ring(ring, length, new_at, samples)
         if fade < 1.0:
-            _read_ring(ring, length, old_at, spare, count)
+            _read_ring(ring, length, old_at, spare[:count])
             for i in range(count):
                 w = np.float32(min(fade + i * step, 1.0))
-                sound[channel, i] = spare[i] + w * (sound[channel, i] - spare[i])
+                samples[i] = spare[i] + w * (samples[i] - spare[i])
     state.predelay_at = (at + count) % length
     if fade < 1.0:
         fade = min(fade + count * step, 1.0)
@@ -185,28 +192,35 @@ def _predelay(state, sound, count, spare):
 
 
 @njit(**JIT_EXACT)
-def _allpass(samples, ring, at, first, count, g):
-    """One Schroeder allpass over samples[first : first + count], in place, within the ring."""
-    for i in range(count):
-        delayed = ring[at + i]
-        w = samples[first + i] + g * delayed
-        samples[first + i] = delayed - g * w
-        ring[at + i] = w
+def _allpass(samples, delayed, g):
+    """One Schroeder allpass in place; `delayed` is the piece of its ring that comes out."""
+    for i in range(samples.shape[0]):
+        d = delayed[i]
+        w = samples[i] + g * d
+        samples[i] = d - g * w
+        delayed[i] = w
 
 
 @njit(**JIT_EXACT)
 def _diffuse(state, sound, count, coefs):
     """Three allpasses in series on each channel of sound[:, :count]."""
     for channel in range(2):
-        samples = sound[channel]
+        samples = sound[channel, :count]
         for k in range(DIFFUSERS):
             ring = state.diffusers[channel, k]
             length, at = state.diffuser_length[channel, k], state.diffuser_at[channel, k]
             g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
             first = min(count, length - at)
-            _allpass(samples, ring, at, 0, first, g)
-            _allpass(samples, ring, 0, first, count - first, g)
+            _allpass(samples[:first], ring[at : at + first], g)
+            _allpass(samples[first:], ring[: count - first], g)
             state.diffuser_at[channel, k] = (at + count) % length
+
+
+@njit(**JIT_EXACT)
+def _feed(mixed, source, sign, ring):
+    """ring = mixed + sign * source"""
+    for i in range(ring.shape[0]):
+        ring[i] = mixed[i] + sign * source[i]
 
 
 @njit(**JIT)
@@ -282,14 +296,18 @@ def reverb_ramp(x, coefs, coefs_end, state):
         if state.fade >= 1.0 and tap != state.tap_new:
             state.tap_new = tap
             state.fade = 0.0
+        block = x[start : start + count]
         for i in range(count):
-            sound[0, i] = x[start + i, 0]
-            sound[1, i] = x[start + i, last]
+            sound[0, i] = block[i, 0]
+            sound[1, i] = block[i, last]
         _predelay(state, sound, count, spare)
         _diffuse(state, sound, count, coefs)
         for line in range(LINES):
             _read_ring(
-                state.lines[line], state.line_length[line], state.line_at[line], lines[line], count
+                state.lines[line],
+                state.line_length[line],
+                state.line_at[line],
+                lines[line, :count],
             )
         for i in range(count):
             t = np.float32(start + i)
@@ -297,9 +315,9 @@ def reverb_ramp(x, coefs, coefs_end, state):
             # Two orthogonal patterns of signs: the channels' tails are uncorrelated.
             same = lines[0, i] - lines[3, i] + lines[4, i] - lines[7, i]
             swap = lines[1, i] - lines[2, i] + lines[5, i] - lines[6, i]
-            x[start + i, 0] = d * x[start + i, 0] + w * (same + swap)
+            block[i, 0] = d * block[i, 0] + w * (same + swap)
             if last == 1:
-                x[start + i, 1] = d * x[start + i, 1] + w * (same - swap)
+                block[i, 1] = d * block[i, 1] + w * (same - swap)
         for line in range(LINES):
             if coefs[line] != coefs_end[line]:
                 step = np.float32((coefs_end[line] / coefs[line] - 1.0) * per_frame)
@@ -314,13 +332,11 @@ def reverb_ramp(x, coefs, coefs_end, state):
         for line in range(LINES):
             # The two halves of the lines take opposite signs, so no line adds up in phase.
             sign = np.float32(1.0 if line < 4 else -1.0)
-            source, mixed, ring = sound[line & 1], lines[line], state.lines[line]
+            source, mixed, ring = sound[line & 1, :count], lines[line, :count], state.lines[line]
             length, at = state.line_length[line], state.line_at[line]
             first = min(count, length - at)
-            for i in range(first):
-                ring[at + i] = mixed[i] + sign * source[i]
-            for i in range(first, count):
-                ring[i - first] = mixed[i] + sign * source[i]
+            _feed(mixed[:first], source[:first], sign, ring[at : at + first])
+            _feed(mixed[first:], source[first:], sign, ring[: count - first])
             state.line_at[line] = (at + count) % length
         start += count
 
