@@ -25,18 +25,14 @@ clean:
 	rm -rf $(VENV) $(DEMO_OUT) build *.egg-info
 
 # The stamps: made again when what they depend on changes, so that a second run starts at once.
-$(VENV)/.made: scripts/make-venv
-	@scripts/make-venv $(VENV)
-	@touch $@
-
-$(VENV)/.player: $(VENV)/.made pyproject.toml
-	@scripts/system-packages libportaudio2
+$(VENV)/.player: pyproject.toml
+	@scripts/make-venv $(VENV) libportaudio2
 	@echo "installing the player into $(VENV); the first time takes a minute or two"
 	@$(PIP) install -e '.[demo]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.made pyproject.toml
-	@scripts/system-packages libportaudio2 jackd2
+$(VENV)/.dev: pyproject.toml
+	@scripts/make-venv $(VENV) libportaudio2 jackd2
 	@echo "installing torch and the tests' tools into $(VENV); the first time takes some minutes"
 	@$(PIP) install torch==2.13.0
 	@$(PIP) install -e '.[train,dev]'
