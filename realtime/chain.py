@@ -312,9 +312,7 @@ class Chain:
         Raises: ValueError on another shape, type or layout.
         """
         if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.channels:
-            raise ValueError(
-                f"audio is {x.dtype} {x.shape}, not float32 (frames, {self.channels})"
-            )
+            raise ValueError(f"audio is {x.dtype} {x.shape}, not float32 (frames, {self.channels})")
         if not x.flags.c_contiguous or not x.flags.writeable:
             raise ValueError("audio must be C-contiguous and writeable")
         _process(x, self._states)

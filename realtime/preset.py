@@ -140,7 +140,9 @@ class Preset(Mapping[str, float]):
         except (ValueError, RecursionError) as error:
             raise PresetError(f"not TOML: {str(error).splitlines()[0]}") from None
         if data.get("format", FORMAT) != FORMAT:
-            raise PresetError(f"format {data['format']!r} is not {FORMAT}, the one this version reads")
+            raise PresetError(
+                f"format {data['format']!r} is not {FORMAT}, the one this version reads"
+            )
         meta = {}
         for key, default in (("name", ""), ("description", ""), ("profile", "full")):
             meta[key] = data.get(key, default)

@@ -36,14 +36,10 @@ def _constant(values):
 @intrinsic(prefer_literal=True)
 def _steps(typingctx, x, coefs, slopes, state, first, last, masked, ramped):
     """Run steps first..last-1 over x; `masked` and `ramped` are literal and choose the code."""
-    if not isinstance(masked, types.IntegerLiteral) or not isinstance(
-        ramped, types.IntegerLiteral
-    ):
+    if not isinstance(masked, types.IntegerLiteral) or not isinstance(ramped, types.IntegerLiteral):
         return None
     is_masked, is_ramped = bool(masked.literal_value), bool(ramped.literal_value)
-    signature = types.void(
-        x, coefs, slopes, state, types.int64, types.int64, masked, ramped
-    )
+    signature = types.void(x, coefs, slopes, state, types.int64, types.int64, masked, ramped)
 
     def codegen(context, builder, sig, args):
         array = context.make_array(sig.args[0])(context, builder, args[0])
