@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 import pedalboard
-from realtime.chain import Chain
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.machine import describe, write_json
+from realtime.chain import Chain
 from realtime.params import BY_ID
 from realtime.preset import Preset
 
