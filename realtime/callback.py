@@ -121,7 +121,11 @@ def compile_all(progress: Callable[[str, int, int], None] | None = None) -> None
         run_block(link.record, block, np.zeros_like(block), 0)
         link.read_input()
 
-    pieces = (("effect chain", effects), ("bridge", bridge), ("audio callback", stream_callback))
+    pieces: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("effect chain", effects),
+        ("bridge", bridge),
+        ("audio callback", stream_callback),
+    )
     for index, (name, build) in enumerate(pieces):
         if progress:
             progress(name, index, len(pieces))

@@ -77,17 +77,27 @@ def design_chain(preset: Preset, sample_rate: float) -> npt.NDArray[np.float64]:
     ]
     coefs[_PEQ:_COMPRESSOR] = design_peq(bands, sample_rate).ravel()
     coefs[_COMPRESSOR:_DISTORTION] = design_compressor(
-        *(preset[f"comp.{key}"] for key in ("threshold_db", "ratio", "knee_db")),
-        *(preset[f"comp.{key}"] for key in ("attack_ms", "release_ms", "makeup_gain_db")),
-        sample_rate,
+        threshold_db=preset["comp.threshold_db"],
+        ratio=preset["comp.ratio"],
+        knee_db=preset["comp.knee_db"],
+        attack_ms=preset["comp.attack_ms"],
+        release_ms=preset["comp.release_ms"],
+        makeup_gain_db=preset["comp.makeup_gain_db"],
+        sample_rate=sample_rate,
     )
     coefs[_DISTORTION:_REVERB] = design_distortion(
-        *(preset[f"dist.{key}"] for key in ("drive_db", "tone_hz", "mix")), sample_rate
+        drive_db=preset["dist.drive_db"],
+        tone_hz=preset["dist.tone_hz"],
+        mix=preset["dist.mix"],
+        sample_rate=sample_rate,
     )
     coefs[_REVERB:_OUTPUT_GAIN] = design_reverb(
-        *(preset[f"reverb.{key}"] for key in ("room_size", "damping", "predelay_ms")),
-        *(preset[f"reverb.{key}"] for key in ("wet", "dry")),
-        sample_rate,
+        room_size=preset["reverb.room_size"],
+        damping=preset["reverb.damping"],
+        predelay_ms=preset["reverb.predelay_ms"],
+        wet=preset["reverb.wet"],
+        dry=preset["reverb.dry"],
+        sample_rate=sample_rate,
     )
     coefs[_OUTPUT_GAIN] = db_to_gain(preset["output.gain_db"])
     coefs[_LIMITER:] = design_limiter(sample_rate)

@@ -205,7 +205,7 @@ SEED = Profile(
     predicted=(*_EQ_GAIN_IDS, "comp.threshold_db", "comp.ratio"),
     frozen={f"eq{b + 1}.freq_hz": 20.0 * 60.0 ** (b / 5.0) for b in range(EQ_BANDS)},
     ranges={
-        **{i: (-20.0, 20.0) for i in _EQ_GAIN_IDS},
+        **dict.fromkeys(_EQ_GAIN_IDS, (-20.0, 20.0)),
         "comp.threshold_db": (WORKING_LOUDNESS_LUFS - 20.0, WORKING_LOUDNESS_LUFS + 20.0),
         "comp.ratio": (2.0, 6.0),
     },
