@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from scipy import signal
 from scipy.special import erfc
 
+from realtime.chain import Chain
+from realtime.preset import Preset
+
 Array = NDArray[np.floating]
 
 RATES = (8_000, 44_100, 48_000, 96_000, 192_000)
@@ -74,6 +77,11 @@ def in_blocks(process: Callable[[Array], object], x: Array, sizes: Iterable[int]
         start += size
     assert start == len(y)
     return y
+
+
+def render(x: Array, rate: int, preset: Preset, sizes: Iterable[int] | None = None) -> Array:
+    """A copy of `x` `(frames, channels)` through a chain that starts from rest."""
+    return in_blocks(Chain(rate, x.shape[1], preset).process, x, sizes or [len(x)])
 
 
 # --- measurements ----------------------------------------------------------------------------

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.chain import Chain
 from realtime.params import BY_ID, DEFAULTS, IDS, NEUTRAL, PROFILES, SEED, TABLE, table_hash
 from realtime.preset import Preset
-from tests.support import bursts, rms, to_db
+from tests.support import bursts, render, rms, to_db
 
 a_param = st.sampled_from(TABLE)
 a_unit = st.floats(0.0, 1.0)
@@ -164,19 +163,15 @@ ACTIVE = {
 }
 
 
-def render(x: np.ndarray, preset: Preset) -> np.ndarray:
-    return Chain(RATE, x.shape[1], preset).process(x.copy())
-
-
 @pytest.fixture(scope="module")
 def heard() -> tuple[np.ndarray, np.ndarray]:
     x = bursts(RATE // 2, 2)
-    return x, render(x, Preset(ACTIVE))
+    return x, render(x, RATE, Preset(ACTIVE))
 
 
 @pytest.mark.parametrize("param", TABLE, ids=IDS)
 @pytest.mark.parametrize("end", ["minimum", "maximum"])
 def test_every_parameter_is_heard_at_both_ends(param, end, heard):
     x, base = heard
-    moved = render(x, Preset({**ACTIVE, param.id: getattr(param, end)}))
+    moved = render(x, RATE, Preset({**ACTIVE, param.id: getattr(param, end)}))
     assert to_db(rms(moved - base) / rms(base)) > -60.0
