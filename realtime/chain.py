@@ -197,7 +197,11 @@ def _guard(x):
 
 @njit(**JIT)
 def _run_slice(x, now, then, state):
-    """One slice through every stage; a stage whose state is not finite is put to rest."""
+    """One slice through every stage.
+
+    A stage whose state is not finite is put to rest and its output silenced, so that the stages
+    behind it hear nothing of it.
+    """
     state.nonfinite_resets += _guard(x)
     broken = False
     _gain_ramp(x, now[_INPUT_GAIN], then[_INPUT_GAIN])
@@ -211,6 +215,7 @@ def _run_slice(x, now, then, state):
             total += abs(state.peq[k, 0, channel]) + abs(state.peq[k, 1, channel])
     if not total < np.inf:
         state.peq[:] = 0.0
+        x[:] = np.float32(0.0)
         broken = True
 
     compressor_ramp(
@@ -218,6 +223,7 @@ def _run_slice(x, now, then, state):
     )
     if not abs(state.compressor[0]) < np.inf:
         state.compressor[0] = 0.0
+        x[:] = np.float32(0.0)
         broken = True
 
     distortion_ramp(x, now[_DISTORTION:_REVERB], then[_DISTORTION:_REVERB], state.distortion)
@@ -227,6 +233,7 @@ def _run_slice(x, now, then, state):
             total += abs(state.distortion[k, channel])
     if not total < np.inf:
         state.distortion[:] = 0.0
+        x[:] = np.float32(0.0)
         broken = True
 
     reverb_ramp(x, now[_REVERB:_OUTPUT_GAIN], then[_REVERB:_OUTPUT_GAIN], state.reverb)
@@ -235,19 +242,18 @@ def _run_slice(x, now, then, state):
         total += abs(np.float64(state.reverb.damped[line]))
     if not total < np.inf:
         reset_reverb(state.reverb)
+        x[:] = np.float32(0.0)
         broken = True
 
     _gain_ramp(x, now[_OUTPUT_GAIN], then[_OUTPUT_GAIN])
-    if broken:
+    if broken:  # this slice is silent, and what follows rises from silence
         state.nonfinite_resets += 1
         state.recovery = 0.0
-    if state.recovery < 1.0:
+        x[:] = np.float32(0.0)
+    elif state.recovery < 1.0:
         end = min(state.recovery + state.recovery_step * x.shape[0], 1.0)
-        if broken:
-            x[:] = np.float32(0.0)
-        else:
-            _gain_ramp(x, state.recovery, end)
-            state.recovery = end
+        _gain_ramp(x, state.recovery, end)
+        state.recovery = end
     limiter_block(x, then[_LIMITER:], state.limiter)
 
 

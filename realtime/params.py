@@ -190,7 +190,7 @@ class Profile:
 
 
 _SHELVES: tuple[BandType, ...] = ("low_shelf", "peak", "peak", "peak", "peak", "high_shelf")
-_PEAKS: tuple[BandType, ...] = ("peak",) * EQ_BANDS
+_PEAKS: tuple[BandType, ...] = ("peak", "peak", "peak", "peak", "peak", "peak")
 _EQ_IDS = tuple(i for i in IDS if i.startswith("eq"))
 _EQ_GAIN_IDS = tuple(f"eq{band}.gain_db" for band in range(1, EQ_BANDS + 1))
 
