@@ -232,6 +232,7 @@ class LiveStream:
         callback = stream_callback()
         self._keep = (bridge, callback)
         self._error = sd.PortAudioError
+        self._closed: bool | None = None
         try:
             with quiet_stderr():
                 self._stream = sd._StreamBase(
@@ -266,8 +267,10 @@ class LiveStream:
 
         After False the process has to leave by `os._exit`: PortAudio's own clean-up hangs too.
         """
-        with quiet_stderr():
-            return _within(_STOP_SECONDS, self._stop_and_close)
+        if self._closed is None:
+            with quiet_stderr():
+                self._closed = _within(_STOP_SECONDS, self._stop_and_close)
+        return self._closed
 
     def _stop_and_close(self) -> None:
         with contextlib.suppress(self._error):

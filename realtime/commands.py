@@ -29,11 +29,14 @@ _PROFILE_SECONDS_MIN = 0.5
 
 
 class Voice:
-    """Speaks to the person on stderr: lines that stay, and on a terminal one that changes."""
+    """Speaks to the person on stderr: lines that stay, and on a terminal one that changes.
+
+    lively: whether there is a terminal.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self._lively = file.isatty()
+        self.lively = file.isatty()
         self._shown = False
 
     def say(self, line: str) -> None:
@@ -43,7 +46,7 @@ class Voice:
 
     def status(self, text: str) -> None:
         """Replace the changing line; nothing where there is no terminal."""
-        if self._lively:
+        if self.lively:
             self._wipe()
             print(text[:100], end="", file=self._file, flush=True)
             self._shown = True
@@ -100,7 +103,6 @@ def live(args: argparse.Namespace, started: float) -> int:
         in_channels=args.input_channels,
         out_channels=args.channels,
     )
-    _compile(voice)
     from realtime.capture import GATE_DBFS
     from realtime.engine import DeviceLostError, LiveEngine
     from realtime.style import StyleRequest
@@ -114,6 +116,7 @@ def live(args: argparse.Namespace, started: float) -> int:
             reference_seconds=args.ref_live or 0.0,
             gate_dbfs=GATE_DBFS if args.gate_db is None else args.gate_db,
         )
+    _compile(voice)
     failed: list[str] = []
 
     def styled(found: Preset) -> None:
@@ -235,10 +238,11 @@ def _compile(voice: Voice) -> None:
         told = 0
         while not finished.wait(_COMPILE_NOTICE_SECONDS):
             now = f"compiling the audio chain, once: {steps[-1]}"
-            if told < len(steps):
+            if voice.lively:
+                voice.status(f"{now}, {time.perf_counter() - began:.0f} s")
+            elif told < len(steps):
                 told = len(steps)
                 voice.say(now)
-            voice.status(f"{now}, {time.perf_counter() - began:.0f} s")
 
     teller = threading.Thread(target=tell, daemon=True)
     steps.append("starting")

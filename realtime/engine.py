@@ -6,6 +6,7 @@ publishes parameters; if it stalls, the sound goes on.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from collections.abc import Callable
 from realtime.audio_io import LiveStream, StreamPlan
 from realtime.bridge import Bridge
 from realtime.capture import Recent
-from realtime.measure import measure
+from realtime.dsp.units import gain_to_db
+from realtime.measure import measure, peak, preload
 from realtime.preset import Preset
 from realtime.session import Session, predicted_ids
 from realtime.style import Style, StyleRequest
@@ -65,13 +67,14 @@ class LiveEngine:
         self._origin = origin
         self._preset = preset
         self._predicted: frozenset[str] = frozenset()
-        self._notes: list[str] = []
+        self._peaks = (0.0, 0.0)
         self._request = request
         self._bridge = Bridge(plan.sample_rate, plan.in_channels, plan.out_channels, preset)
         self._heard = Recent(plan.sample_rate, plan.in_channels, MEASURE_SECONDS)
         self._played = Recent(plan.sample_rate, plan.out_channels, MEASURE_SECONDS)
         self._style: Style | None = None
         self._stream = LiveStream(plan, self._bridge)
+        self._latency_ms = self._stream.latency_ms
 
     def run(
         self,
@@ -87,39 +90,44 @@ class LiveEngine:
         start.
         """
         try:
-            self._stream.start()
-            if not self._wait_for_first_block(stop):
-                raise self._lost("the sound device opened but never asked for audio", 0.0)
+            return self._run(stop, duration, running)
         except BaseException:
             self._stream.close()
             raise
+
+    def _run(
+        self, stop: threading.Event, duration: float | None, running: Callable[[], None]
+    ) -> Session:
+        self._stream.start()
+        started = time.monotonic()
+        if not self._wait_for_first_block(stop):
+            raise self._lost("the sound device opened but never asked for audio", 0.0)
         running()
+        threading.Thread(target=preload, name="preload", daemon=True).start()
         if self._request is not None:
             self._style = Style(
                 self._request, self.plan.sample_rate, self.plan.in_channels, self._say
             )
-        started = time.monotonic()
-        end = None if duration is None else started + duration
+        end = math.inf if duration is None else time.monotonic() + duration
         last_block, last_blocks, last_status = started, 0, 0.0
         while not stop.wait(_TICK_SECONDS):
             now = time.monotonic()
-            if end is not None and now >= end:
+            if now >= end:
                 break
             self._step()
             blocks = self._bridge.counters()["blocks"]
             if blocks != last_blocks:
                 last_block, last_blocks = now, blocks
             elif now - last_block > _SILENT_DEVICE_SECONDS:
-                raise self._lost("the sound device went away", now - started)
+                raise self._lost("the sound device went away", last_block - started)
             if now - last_status > _STATUS_SECONDS:
                 last_status = now
                 self._show(self._status())
         seconds = time.monotonic() - started
-        latency_ms = self._stream.latency_ms
         if not self._stream.close():
-            raise self._lost("the sound driver hung while stopping", seconds, hung=True)
+            raise self._lost("the sound driver hung while stopping", seconds)
         self._step()
-        return self._session(seconds, latency_ms)
+        return self._session(seconds)
 
     @property
     def style_failed(self) -> bool:
@@ -139,6 +147,7 @@ class LiveEngine:
         played, _ = self._bridge.read_output()
         self._heard.add(heard)
         self._played.add(played)
+        self._peaks = (max(self._peaks[0], peak(heard)), max(self._peaks[1], peak(played)))
         if self._style is None:
             return
         preset = self._style.step(heard)
@@ -157,27 +166,26 @@ class LiveEngine:
         self._styled(preset)
 
     def _status(self) -> str:
-        counters = self._bridge.counters()
         state = self._style.status() if self._style else "running"
-        return f"{state} · {counters['late_blocks']} late blocks · Ctrl-C stops"
+        heard, played = (f"{gain_to_db(value):.0f}" for value in self._peaks)
+        self._peaks = (0.0, 0.0)
+        late = self._bridge.counters()["late_blocks"]
+        return f"{state} · in {heard} dBFS · out {played} dBFS · {late} late blocks · Ctrl-C stops"
 
-    def _lost(self, message: str, seconds: float, hung: bool = False) -> DeviceLostError:
-        latency_ms = 0.0
-        hung = hung or not self._stream.close()
-        return DeviceLostError(message, self._session(seconds, latency_ms), hung)
+    def _lost(self, message: str, seconds: float) -> DeviceLostError:
+        hung = not self._stream.close()
+        return DeviceLostError(message, self._session(seconds), hung)
 
-    def _session(self, seconds: float, latency_ms: float) -> Session:
+    def _session(self, seconds: float) -> Session:
         plan = self.plan
-        notes = list(self._notes)
-        sounds = {
-            "input": measure(self._heard.audio(), plan.sample_rate),
-            "output": measure(self._played.audio(), plan.sample_rate),
-        }
+        sounds = {"input": measure(self._heard.audio(), plan.sample_rate)}
+        notes = []
         if self._style is not None:
             if self._style.reference is not None:
                 sounds["reference"] = measure(*self._style.reference)
             if self._style.preset is None:
-                notes.append(f"no style was applied ({self._style.status()})")
+                notes.append(f"no style was applied: {self._style.status()}")
+        sounds["output"] = measure(self._played.audio(), plan.sample_rate)
         devices = dict.fromkeys((plan.input.full_name, plan.output.full_name))
         return Session(
             place=" -> ".join(devices),
@@ -187,7 +195,7 @@ class LiveEngine:
             origin=self._origin,
             predicted=self._predicted,
             seconds=seconds,
-            latency_ms=latency_ms,
+            latency_ms=self._latency_ms,
             sounds=sounds,
             counters=self._bridge.counters(),
             dsp_us=self._bridge.dsp_percentiles(),

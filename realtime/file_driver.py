@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -60,6 +61,7 @@ def render_file(
         heard = Recent(rate, count, MEASURE_SECONDS)
         played = Recent(rate, count, MEASURE_SECONDS)
         done = 0
+        began = time.perf_counter()
         with AudioWriter(output_path, rate, count) as target:
             for read in source.blocks(_READ_FRAMES):
                 x = to_channels(read, count)
@@ -74,6 +76,7 @@ def render_file(
                 progress(done, max(done, source.frames))
             if not done:
                 raise AudioFileError(f"{str(input_path)!r} holds no samples")
+        render_seconds = time.perf_counter() - began
     return Session(
         place=f"{input_path} -> {output_path}",
         sample_rate=rate,
@@ -81,6 +84,7 @@ def render_file(
         preset=preset,
         origin="",
         seconds=done / rate,
+        render_seconds=render_seconds,
         sounds={"input": measure(heard.audio(), rate), "output": measure(played.audio(), rate)},
         counters=bridge.counters(),
         dsp_us=bridge.dsp_percentiles(),

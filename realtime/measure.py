@@ -39,6 +39,13 @@ def measure(x: Audio, sample_rate: int) -> Sound:
     )
 
 
+def preload() -> None:
+    """Load the loudness meter ahead of its first use: it takes a second to import."""
+    import pyloudnorm
+
+    assert pyloudnorm
+
+
 def without_faults(x: Audio) -> Audio:
     """`x` with samples that are not finite or beyond +-32 set to 0, as the chain does."""
     faulty = ~(np.abs(x) <= SANE_PEAK)
@@ -78,8 +85,13 @@ def centroid_hz(x: Audio, sample_rate: int) -> float:
 
 def crest_db(x: Audio) -> float:
     """Peak over RMS in dB; NaN for silence."""
-    peak = float(np.abs(x).max(initial=0.0))
-    if peak == 0.0:
+    highest = peak(x)
+    if highest == 0.0:
         return math.nan
     rms = math.sqrt(float(np.mean(np.square(x, dtype=np.float64))))
-    return 20.0 * math.log10(peak / rms)
+    return 20.0 * math.log10(highest / rms)
+
+
+def peak(x: Audio) -> float:
+    """Largest magnitude in `x`, any shape; 0 of nothing, NaN if there is one in it."""
+    return float(np.abs(x).max(initial=0.0))

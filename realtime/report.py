@@ -58,8 +58,9 @@ def report_sections(session: Session) -> Iterator[tuple[str, list[Row]]]:
     yield f"Style: {session.origin}{star}", list(_parameter_rows(session))
     yield "Sound", list(_sound_rows(session))
     yield f"Audio: {session.place}", list(_audio_rows(session))
-    if session.notes:
-        yield "Notes", [("!", note) for note in session.notes]
+    notes = [("!", note) for note in _notes(session)]
+    if notes:
+        yield "Notes", notes
 
 
 def _parameter_rows(session: Session) -> Iterator[Row]:
@@ -137,17 +138,35 @@ def _audio_rows(session: Session) -> Iterator[Row]:
         return
     mean = frames / blocks
     yield "blocks", f"{blocks} of {_short(mean)} frames ({1e3 * mean / session.sample_rate:.3g} ms)"
-    yield "late blocks", str(count["late_blocks"])
-    yield "underflows", str(session.underflows)
-    yield "overflows", str(session.overflows)
+    if session.render_seconds is None:
+        yield "late blocks", str(count["late_blocks"])
+        yield "underflows", str(session.underflows)
+        yield "overflows", str(session.overflows)
+    else:
+        yield "speed", f"{session.seconds / session.render_seconds:.0f} times real time"
     yield "faulty samples", f"{count['nonfinite_resets']} silenced"
     times = "  ".join(
         f"{label} {_short(session.dsp_us[key])} us"
         for key, label in (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max"))
     )
     yield "DSP per block", times
-    if session.latency_ms > 0.0:
+    if session.render_seconds is None:
         yield "latency", f"{session.latency_ms:.1f} ms, as the driver reports it"
+
+
+def _notes(session: Session) -> Iterator[str]:
+    yield from session.notes
+    if session.render_seconds is not None:
+        return
+    late = session.counters["late_blocks"]
+    if late:
+        yield f"{late} times the effects took longer than a block: try a larger --block-size"
+    lost = session.underflows + session.overflows
+    if lost:
+        yield f"the device reported {lost} gaps in the sound: try a larger --block-size"
+    heard = session.sounds.get("input")
+    if heard is not None and not math.isfinite(heard.centroid_hz):
+        yield "nothing was heard at the input: is it plugged in, is it the right --input-device?"
 
 
 def _duration(seconds: float) -> str:

@@ -27,6 +27,7 @@ class Session:
     sounds: "input", "reference", "output" -> measures, those that exist.
     counters: the bridge's. dsp_us: percentiles of the time one block took, in microseconds.
     latency_ms: as the driver reports it; 0 for a file.
+    render_seconds: how long a file took to render; None for a live session.
     notes: what went wrong or is worth knowing, one line each.
     """
 
@@ -38,6 +39,7 @@ class Session:
     predicted: frozenset[str] = frozenset()
     seconds: float = 0.0
     latency_ms: float = 0.0
+    render_seconds: float | None = None
     sounds: Mapping[str, Sound] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     dsp_us: Mapping[str, float] = field(default_factory=dict)

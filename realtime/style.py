@@ -81,8 +81,11 @@ class Style:
         collector = self._collector
         if collector.waiting_for_pause:
             return "waiting for a second of quiet"
-        what = "reference" if self.reference is None else "input"
-        return f"{what}: heard {collector.heard_seconds:.1f} of {collector.seconds:g} s"
+        what = "of the reference" if self.reference is None else "of your sound"
+        return (
+            f"heard {collector.heard_seconds:.1f} of {collector.seconds:g} s {what}"
+            f" above {self._request.gate_dbfs:g} dBFS"
+        )
 
     def _take_reference(self) -> None:
         captured = self._collector.audio()

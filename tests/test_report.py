@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -87,10 +89,10 @@ def test_the_report_says_it_all() -> None:
 def test_on_a_terminal_the_same_words_are_there() -> None:
     file = Terminal()
     print_report(session(), file)
-    text = file.getvalue()
-    for _, rows in report_sections(session()):
-        for name, value in rows:
-            assert name in text and value.split("  ")[0] in text
+    text = re.sub(r"\x1b\[[0-9;]*m|\s", "", file.getvalue())  # no colours, no line breaks
+    for title, rows in report_sections(session()):
+        for words in (title, *itertools.chain(*rows)):
+            assert re.sub(r"\s", "", words) in text, words
 
 
 def test_every_parameter_with_its_unit_is_in_the_report() -> None:
@@ -117,6 +119,32 @@ def test_stages_that_do_nothing_are_off() -> None:
     for stage in ("compressor", "distortion", "reverb"):
         line = next(line for line in text.splitlines() if line.strip().startswith(stage))
         assert line.split() == [stage, "off"]
+
+
+def test_a_file_has_a_speed_and_no_deadline() -> None:
+    rendered = session()
+    rendered.render_seconds = 0.05
+    text = plain(rendered)
+    assert "150 times real time" in text and "late" not in text and "latency" not in text
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"late_blocks": 3}, "3 times the effects took longer"),
+    ({"output_underflows": 2, "input_overflows": 1}, "3 gaps"),
+])  # fmt: skip
+def test_trouble_comes_with_advice(change: dict[str, int], words: str) -> None:
+    troubled, calm = session(), session()
+    calm.counters = dict.fromkeys(COUNTERS, 0) | {"blocks": 100, "frames": 6_400}
+    troubled.counters = {**calm.counters, **change}
+    assert words in plain(troubled) and "--block-size" in plain(troubled)
+    assert "--block-size" not in plain(calm)
+
+
+def test_a_dead_input_is_said() -> None:
+    deaf = session()
+    deaf.sounds = {"input": Sound(7.5, -math.inf, math.nan, math.nan)}
+    assert "nothing was heard at the input" in plain(deaf)
+    assert "nothing was heard" not in plain(session())
 
 
 def test_a_session_without_a_block_has_a_report() -> None:
