@@ -16,14 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from realtime.chain import (
-    CHAIN_COEFS,
-    CHAIN_STATE,
-    design_chain,
-    fade_frames,
-    prepare_chain,
-    set_target,
-)
+from realtime.chain import CHAIN_STATE, prepare_chain, set_target
+from realtime.coefficients import CHAIN_COEFS, design_chain, fade_frames
 from realtime.dsp.intrinsics import JIT
 from realtime.native import atomic_exchange, atomic_load, atomic_store
 from realtime.preset import Preset

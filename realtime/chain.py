@@ -1,9 +1,9 @@
-"""The chain: preset -> coefficients, the state of every effect, and one block through all of it.
+"""The chain: the state of every effect, and one block through all of them.
 
 `process_block` is the one compiled function that live audio, file rendering, benchmarks and
-refinement all run. Parameters never reach it: `design_chain` turns them into coefficients off
-the audio thread, and coefficients are ramped per sample (gains, EQ, compressor curve, drive,
-mixes) or per slice of at most 64 frames (time constants, tone, reverb decay).
+refinement all run. It knows coefficients, never parameters. They are ramped per sample (gains,
+EQ, compressor curve, drive, mixes) or per slice of at most 64 frames (time constants, tone,
+reverb damping and diffusion).
 """
 
 from __future__ import annotations
@@ -12,38 +12,35 @@ import numpy as np
 import numpy.typing as npt
 from numba import carray, njit
 
-from realtime.dsp.biquad import design_peq
+from realtime.coefficients import (
+    CHAIN_COEFS,
+    COMPRESSOR,
+    DISTORTION,
+    INPUT_GAIN,
+    LIMITER,
+    OUTPUT_GAIN,
+    PEQ,
+    PREDELAY,
+    REVERB,
+    design_chain,
+    fade_frames,
+)
 from realtime.dsp.biquad_lanes import sosfilt_lanes
-from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_ramp, design_compressor
-from realtime.dsp.distortion import DISTORTION_STATE, design_distortion, distortion_ramp
+from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_ramp
+from realtime.dsp.distortion import DISTORTION_STATE, distortion_ramp
 from realtime.dsp.intrinsics import JIT, scratch_f64
-from realtime.dsp.limiter import LIMITER_STATE, design_limiter, limiter_block
+from realtime.dsp.limiter import LIMITER_STATE, limiter_block
 from realtime.dsp.reverb import (
-    REVERB_COEFS,
     REVERB_STATE,
-    design_reverb,
     prepare_reverb,
     reset_reverb,
     reverb_ramp,
 )
-from realtime.dsp.units import db_to_gain
 from realtime.native import flush_to_zero, restore_float_mode
-from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN, TABLE
+from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.preset import Preset
 
 FAULT_LEVEL = np.float32(32.0)  # +30 dBFS: no converter gives more, so it is no sound
-
-# Where each effect's coefficients lie in the one vector that crosses to the audio thread.
-_INPUT_GAIN = 0
-_PEQ = 1
-_COMPRESSOR = _PEQ + 5 * EQ_BANDS
-_DISTORTION = _COMPRESSOR + 6
-_REVERB = _DISTORTION + 4
-_PREDELAY = _REVERB + REVERB_COEFS - 1
-_OUTPUT_GAIN = _REVERB + REVERB_COEFS
-_LIMITER = _OUTPUT_GAIN + 1
-CHAIN_COEFS = 69
-assert CHAIN_COEFS == _LIMITER + 1
 
 _RAMP_SLICE = 64
 _RECOVERY_MS = 5.0
@@ -67,43 +64,6 @@ CHAIN_STATE = np.dtype(
 )
 
 
-def design_chain(preset: Preset, sample_rate: float) -> npt.NDArray[np.float64]:
-    """Coefficients of the whole chain: float64 (69,), the vector that a bridge publishes."""
-    coefs = np.empty(CHAIN_COEFS)
-    coefs[_INPUT_GAIN] = db_to_gain(preset["input.gain_db"])
-    bands = [
-        (kind, preset[f"eq{b}.freq_hz"], preset[f"eq{b}.gain_db"], preset[f"eq{b}.q"])
-        for b, kind in enumerate(preset.band_types, start=1)
-    ]
-    coefs[_PEQ:_COMPRESSOR] = design_peq(bands, sample_rate).ravel()
-    coefs[_COMPRESSOR:_DISTORTION] = design_compressor(
-        threshold_db=preset["comp.threshold_db"],
-        ratio=preset["comp.ratio"],
-        knee_db=preset["comp.knee_db"],
-        attack_ms=preset["comp.attack_ms"],
-        release_ms=preset["comp.release_ms"],
-        makeup_gain_db=preset["comp.makeup_gain_db"],
-        sample_rate=sample_rate,
-    )
-    coefs[_DISTORTION:_REVERB] = design_distortion(
-        drive_db=preset["dist.drive_db"],
-        tone_hz=preset["dist.tone_hz"],
-        mix=preset["dist.mix"],
-        sample_rate=sample_rate,
-    )
-    coefs[_REVERB:_OUTPUT_GAIN] = design_reverb(
-        room_size=preset["reverb.room_size"],
-        damping=preset["reverb.damping"],
-        predelay_ms=preset["reverb.predelay_ms"],
-        wet=preset["reverb.wet"],
-        dry=preset["reverb.dry"],
-        sample_rate=sample_rate,
-    )
-    coefs[_OUTPUT_GAIN] = db_to_gain(preset["output.gain_db"])
-    coefs[_LIMITER:] = design_limiter(sample_rate)
-    return coefs
-
-
 def prepare_chain(state: np.void, preset: Preset, sample_rate: float) -> None:
     """Set up one record of CHAIN_STATE: at rest, with `preset` already arrived."""
     if not SAMPLE_RATE_MIN <= sample_rate <= SAMPLE_RATE_MAX:
@@ -120,23 +80,6 @@ def prepare_chain(state: np.void, preset: Preset, sample_rate: float) -> None:
     prepare_reverb(state["reverb"], sample_rate, preset["reverb.predelay_ms"])
 
 
-def fade_frames(
-    before: Preset, after: Preset, sample_rate: float, fade_ms: float | None = None
-) -> int:
-    """How many frames a move from `before` to `after` takes.
-
-    fade_ms, or by default the longest smoothing time among the parameters that differ. Never
-    less than the shortest of the table unless fade_ms says so: of two moves the audio thread may
-    see only the second, which may change nothing more.
-    """
-    if fade_ms is None:
-        shortest = min(param.smoothing_ms for param in TABLE)
-        fade_ms = max(
-            [p.smoothing_ms for p in TABLE if before[p.id] != after[p.id]], default=shortest
-        )
-    return round(fade_ms * 1e-3 * sample_rate)
-
-
 @njit(**JIT)
 def _ramp_point(state, frame, out):
     """out = the coefficients `frame` frames into the ramp; the pre-delay is the target's."""
@@ -147,7 +90,7 @@ def _ramp_point(state, frame, out):
     part = frame / state.ramp_length
     for i in range(CHAIN_COEFS):
         out[i] = state.start[i] + (state.target[i] - state.start[i]) * part
-    out[_PREDELAY] = state.target[_PREDELAY]
+    out[PREDELAY] = state.target[PREDELAY]
 
 
 @njit(**JIT)
@@ -204,10 +147,10 @@ def _run_slice(x, now, then, state):
     """
     state.nonfinite_resets += _guard(x)
     broken = False
-    _gain_ramp(x, now[_INPUT_GAIN], then[_INPUT_GAIN])
+    _gain_ramp(x, now[INPUT_GAIN], then[INPUT_GAIN])
 
-    sos = now[_PEQ:_COMPRESSOR].reshape((EQ_BANDS, 5))
-    sos_end = then[_PEQ:_COMPRESSOR].reshape((EQ_BANDS, 5))
+    sos = now[PEQ:COMPRESSOR].reshape((EQ_BANDS, 5))
+    sos_end = then[PEQ:COMPRESSOR].reshape((EQ_BANDS, 5))
     sosfilt_lanes(x, sos, sos_end, state.peq)
     total = 0.0
     for k in range(EQ_BANDS):
@@ -218,15 +161,13 @@ def _run_slice(x, now, then, state):
         x[:] = np.float32(0.0)
         broken = True
 
-    compressor_ramp(
-        x, now[_COMPRESSOR:_DISTORTION], then[_COMPRESSOR:_DISTORTION], state.compressor
-    )
+    compressor_ramp(x, now[COMPRESSOR:DISTORTION], then[COMPRESSOR:DISTORTION], state.compressor)
     if not abs(state.compressor[0]) < np.inf:
         state.compressor[0] = 0.0
         x[:] = np.float32(0.0)
         broken = True
 
-    distortion_ramp(x, now[_DISTORTION:_REVERB], then[_DISTORTION:_REVERB], state.distortion)
+    distortion_ramp(x, now[DISTORTION:REVERB], then[DISTORTION:REVERB], state.distortion)
     total = 0.0
     for k in range(3):
         for channel in range(2):
@@ -236,7 +177,7 @@ def _run_slice(x, now, then, state):
         x[:] = np.float32(0.0)
         broken = True
 
-    reverb_ramp(x, now[_REVERB:_OUTPUT_GAIN], then[_REVERB:_OUTPUT_GAIN], state.reverb)
+    reverb_ramp(x, now[REVERB:OUTPUT_GAIN], then[REVERB:OUTPUT_GAIN], state.reverb)
     total = 0.0
     for line in range(state.reverb.damped.shape[0]):
         total += abs(np.float64(state.reverb.damped[line]))
@@ -245,7 +186,7 @@ def _run_slice(x, now, then, state):
         x[:] = np.float32(0.0)
         broken = True
 
-    _gain_ramp(x, now[_OUTPUT_GAIN], then[_OUTPUT_GAIN])
+    _gain_ramp(x, now[OUTPUT_GAIN], then[OUTPUT_GAIN])
     if broken:  # this slice is silent, and what follows rises from silence
         state.nonfinite_resets += 1
         state.recovery = 0.0
@@ -254,7 +195,7 @@ def _run_slice(x, now, then, state):
         end = min(state.recovery + state.recovery_step * x.shape[0], 1.0)
         _gain_ramp(x, state.recovery, end)
         state.recovery = end
-    limiter_block(x, then[_LIMITER:], state.limiter)
+    limiter_block(x, then[LIMITER:], state.limiter)
 
 
 @njit(**JIT)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import carray, njit
 
+from realtime.dsp.delays import allpass, hadamard, read_ring, write_ring
 from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32
 
 LINES = 8
@@ -146,25 +147,6 @@ def reset_reverb(state):
     state.damped[:] = np.float32(0.0)
 
 
-# Slices of a ring are taken before the loops over them: an index that might be negative would
-# keep LLVM from vectorising.
-
-
-@njit(**JIT_EXACT)
-def _copy(source, out):
-    for i in range(out.shape[0]):
-        out[i] = source[i]
-
-
-@njit(**JIT_EXACT)
-def _read_ring(ring, length, at, out):
-    """Fill `out` with the ring's samples from `at` on."""
-    count = out.shape[0]
-    first = min(count, length - at)
-    _copy(ring[at : at + first], out[:first])
-    _copy(ring[: count - first], out[first:])
-
-
 @njit(**JIT_EXACT)
 def _predelay(state, sound, count, spare):
     """Delay both channels of sound[:, :count] by the tap, fading over where it has moved."""
@@ -172,14 +154,12 @@ def _predelay(state, sound, count, spare):
     old_at = (at - state.tap_old + length) % length
     new_at = (at - state.tap_new + length) % length
     fade, step = state.fade, state.fade_step
-    first = min(count, length - at)
     for channel in range(2):
         ring, samples = state.predelay[channel], sound[channel, :count]
-        _copy(samples[:first], ring[at : at + first])
-        _copy(samples[first:], ring[: count - first])
-        _read_ring(ring, length, new_at, samples)
+        write_ring(ring, length, at, samples)
+        read_ring(ring, length, new_at, samples)
         if fade < 1.0:
-            _read_ring(ring, length, old_at, spare[:count])
+            read_ring(ring, length, old_at, spare[:count])
             for i in range(count):
                 w = np.float32(min(fade + i * step, 1.0))
                 samples[i] = spare[i] + w * (samples[i] - spare[i])
@@ -192,16 +172,6 @@ def _predelay(state, sound, count, spare):
 
 
 @njit(**JIT_EXACT)
-def _allpass(samples, delayed, g):
-    """One Schroeder allpass in place; `delayed` is the piece of its ring that comes out."""
-    for i in range(samples.shape[0]):
-        d = delayed[i]
-        w = samples[i] + g * d
-        samples[i] = d - g * w
-        delayed[i] = w
-
-
-@njit(**JIT_EXACT)
 def _diffuse(state, sound, count, coefs):
     """Three allpasses in series on each channel of sound[:, :count]."""
     for channel in range(2):
@@ -210,17 +180,8 @@ def _diffuse(state, sound, count, coefs):
             ring = state.diffusers[channel, k]
             length, at = state.diffuser_length[channel, k], state.diffuser_at[channel, k]
             g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
-            first = min(count, length - at)
-            _allpass(samples[:first], ring[at : at + first], g)
-            _allpass(samples[first:], ring[: count - first], g)
+            allpass(samples, ring, length, at, g)
             state.diffuser_at[channel, k] = (at + count) % length
-
-
-@njit(**JIT_EXACT)
-def _feed(mixed, source, sign, ring):
-    """ring = mixed + sign * source"""
-    for i in range(ring.shape[0]):
-        ring[i] = mixed[i] + sign * source[i]
 
 
 @njit(**JIT)
@@ -247,23 +208,6 @@ def _damp(state, lines, count, coefs):
         lines[0, i], lines[1, i], lines[2, i], lines[3, i] = s0, s1, s2, s3
         lines[4, i], lines[5, i], lines[6, i], lines[7, i] = s4, s5, s6, s7
     s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7] = s0, s1, s2, s3, s4, s5, s6, s7
-
-
-@njit(**JIT_EXACT)
-def _mix_lines(lines, count):
-    """The 8 x 8 Hadamard matrix over sqrt 8 (orthogonal: it loses nothing), frame by frame."""
-    scale = np.float32(0.35355339059327373)
-    for i in range(count):
-        a0, a1 = lines[0, i] + lines[1, i], lines[0, i] - lines[1, i]
-        a2, a3 = lines[2, i] + lines[3, i], lines[2, i] - lines[3, i]
-        a4, a5 = lines[4, i] + lines[5, i], lines[4, i] - lines[5, i]
-        a6, a7 = lines[6, i] + lines[7, i], lines[6, i] - lines[7, i]
-        b0, b2, b1, b3 = a0 + a2, a0 - a2, a1 + a3, a1 - a3
-        b4, b6, b5, b7 = a4 + a6, a4 - a6, a5 + a7, a5 - a7
-        lines[0, i], lines[4, i] = scale * (b0 + b4), scale * (b0 - b4)
-        lines[1, i], lines[5, i] = scale * (b1 + b5), scale * (b1 - b5)
-        lines[2, i], lines[6, i] = scale * (b2 + b6), scale * (b2 - b6)
-        lines[3, i], lines[7, i] = scale * (b3 + b7), scale * (b3 - b7)
 
 
 @njit(**JIT_EXACT)
@@ -303,7 +247,7 @@ def reverb_ramp(x, coefs, coefs_end, state):
         _predelay(state, sound, count, spare)
         _diffuse(state, sound, count, coefs)
         for line in range(LINES):
-            _read_ring(
+            read_ring(
                 state.lines[line],
                 state.line_length[line],
                 state.line_at[line],
@@ -324,7 +268,7 @@ def reverb_ramp(x, coefs, coefs_end, state):
                 for i in range(count):
                     lines[line, i] *= np.float32(1.0) + np.float32(start + i) * step
         _damp(state, lines, count, coefs)
-        _mix_lines(lines, count)
+        hadamard(lines, count)
         for i in range(count):
             gain = level + np.float32(start + i) * d_level
             sound[0, i] *= gain
@@ -332,11 +276,11 @@ def reverb_ramp(x, coefs, coefs_end, state):
         for line in range(LINES):
             # The two halves of the lines take opposite signs, so no line adds up in phase.
             sign = np.float32(1.0 if line < 4 else -1.0)
-            source, mixed, ring = sound[line & 1, :count], lines[line, :count], state.lines[line]
+            source, mixed = sound[line & 1, :count], lines[line, :count]
+            for i in range(count):
+                mixed[i] += sign * source[i]
             length, at = state.line_length[line], state.line_at[line]
-            first = min(count, length - at)
-            _feed(mixed[:first], source[:first], sign, ring[at : at + first])
-            _feed(mixed[first:], source[first:], sign, ring[: count - first])
+            write_ring(state.lines[line], length, at, mixed)
             state.line_at[line] = (at + count) % length
         start += count
 

@@ -1,0 +1,75 @@
+"""Delay lines as rings, and what a reverb does with pieces of them.
+
+[audio-thread] Everything here works on contiguous float32 arrays and allocates nothing. Rings
+are cut into at most two slices before the loops over them: an index that might be negative would
+keep LLVM from vectorising.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from realtime.dsp.intrinsics import JIT_EXACT
+
+
+@njit(**JIT_EXACT)
+def _copy(source, out):
+    for i in range(out.shape[0]):
+        out[i] = source[i]
+
+
+@njit(**JIT_EXACT)
+def read_ring(ring, length, at, out):
+    """Fill `out` with the samples from `at` on of a ring of `length` samples."""
+    count = out.shape[0]
+    first = min(count, length - at)
+    _copy(ring[at : at + first], out[:first])
+    _copy(ring[: count - first], out[first:])
+
+
+@njit(**JIT_EXACT)
+def write_ring(ring, length, at, source):
+    """The reverse of read_ring."""
+    count = source.shape[0]
+    first = min(count, length - at)
+    _copy(source[:first], ring[at : at + first])
+    _copy(source[first:], ring[: count - first])
+
+
+@njit(**JIT_EXACT)
+def _allpass_piece(samples, delayed, g):
+    for i in range(samples.shape[0]):
+        d = delayed[i]
+        w = samples[i] + g * d
+        samples[i] = d - g * w
+        delayed[i] = w
+
+
+@njit(**JIT_EXACT)
+def allpass(samples, ring, length, at, g):
+    """One Schroeder allpass in place: (z^-length - g) / (1 - g z^-length).
+
+    samples: at most `length` of them. Source: Schroeder 1962, "Natural sounding artificial
+    reverberation".
+    """
+    first = min(samples.shape[0], length - at)
+    _allpass_piece(samples[:first], ring[at : at + first], g)
+    _allpass_piece(samples[first:], ring[: samples.shape[0] - first], g)
+
+
+@njit(**JIT_EXACT)
+def hadamard(lines, count):
+    """The 8 x 8 Hadamard matrix over sqrt 8 (orthogonal: it loses nothing), frame by frame."""
+    scale = np.float32(0.35355339059327373)
+    for i in range(count):
+        a0, a1 = lines[0, i] + lines[1, i], lines[0, i] - lines[1, i]
+        a2, a3 = lines[2, i] + lines[3, i], lines[2, i] - lines[3, i]
+        a4, a5 = lines[4, i] + lines[5, i], lines[4, i] - lines[5, i]
+        a6, a7 = lines[6, i] + lines[7, i], lines[6, i] - lines[7, i]
+        b0, b2, b1, b3 = a0 + a2, a0 - a2, a1 + a3, a1 - a3
+        b4, b6, b5, b7 = a4 + a6, a4 - a6, a5 + a7, a5 - a7
+        lines[0, i], lines[4, i] = scale * (b0 + b4), scale * (b0 - b4)
+        lines[1, i], lines[5, i] = scale * (b1 + b5), scale * (b1 - b5)
+        lines[2, i], lines[6, i] = scale * (b2 + b6), scale * (b2 - b6)
+        lines[3, i], lines[7, i] = scale * (b3 + b7), scale * (b3 - b7)
