@@ -7,14 +7,13 @@ gives auraloss 0.4.0's numbers (a test says so) without the phases that auraloss
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from offline_train.effects.compressor import static_reduction_db
-from offline_train.effects.peq import design, power_response_db
+from offline_train.model import eq_response_db
 from offline_train.pairs import CURVE_HZ
 from realtime.features import BAND_HZ, LAYOUT
 from realtime.params import EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
@@ -62,7 +61,8 @@ def settings_loss(
     was asked for, the compressor sees everything c dB lower.
     """
     rate = batch["sample_rate"]
-    response = eq_response_db(values, profile, rate)
+    hz = torch.minimum(torch.tensor(CURVE_HZ, dtype=rate.dtype), 0.5 * rate[:, None])
+    response = eq_response_db(values, profile, rate, hz)
     inside = torch.tensor(CURVE_HZ, dtype=rate.dtype) < 0.48 * rate[:, None]
     weight = inside / inside.sum(1, keepdim=True)
     lack = batch["curve_db"] - response
@@ -97,24 +97,6 @@ def settings_loss(
         "eq": eq, "aim": 0.5 * aim, "compression": compression, "timing": 0.05 * timing.mean(),
         "level": 0.5 * level, "effort": 0.03 * effort,
     }  # fmt: skip
-
-
-def eq_response_db(values: Mapping[str, Tensor], profile: Profile, rate: Tensor) -> Tensor:
-    """Gain of the equaliser at CURVE_HZ (held at Nyquist above it), (batch, CURVE_POINTS)."""
-    bands = range(1, EQ_BANDS + 1)
-    stacked = [
-        torch.stack(
-            [values.get(i, torch.full_like(rate, profile.frozen.get(i, 0.0))) for i in ids], 1
-        )
-        for ids in (
-            [f"eq{b}.freq_hz" for b in bands],
-            [f"eq{b}.gain_db" for b in bands],
-            [f"eq{b}.q" for b in bands],
-        )
-    ]
-    hz = torch.minimum(torch.tensor(CURVE_HZ, dtype=rate.dtype), 0.5 * rate[:, None])
-    sos = design(profile.band_types, *stacked, rate)
-    return power_response_db(sos, 2.0 * math.pi * hz / rate[:, None])
 
 
 def _curve_term(curve: Tensor, batch: Mapping[str, Tensor]) -> Tensor:

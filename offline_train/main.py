@@ -73,8 +73,8 @@ def run(config: Config, train: list[Recording], val: list[Recording], out: Path)
 
     # data: pairs with their features, some with audio
     features = _pool("features", train, out, config, 0, config.pools.features, with_audio=False)
-    audio = _pool("audio", train, out, config, 1, config.pools.audio, with_audio=True)
-    validation = _pool("validation", val, out, config, 2, config.pools.validation, with_audio=True)
+    audio = _pool("audio", train, out, config, 2, config.pools.audio, with_audio=True)
+    validation = _pool("validation", val, out, config, 1, config.pools.validation, with_audio=True)
 
     # train: first on settings, which is cheap, then on what it sounds like
     model = StyleModel(PROFILES[config.profile], config.width, config.dropout)
@@ -112,7 +112,7 @@ def _pool(
     pools = config.pools
     held_out = name == "validation"  # scored as the protocol has it: no mild or idle examples
     recipe = Recipe(
-        seed=3 * config.seed + number,
+        seed=config.seed + number,
         count=count,
         audio_frames=pools.audio_frames if with_audio else 0,
         same_share=0.0 if held_out else pools.same_share,

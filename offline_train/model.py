@@ -1,23 +1,57 @@
 """Encoder and controller: two feature vectors in, the profile's parameters out.
 
 The same encoder reads input and reference. Beside its embeddings the controller sees the plain
-evidence, the difference of the two vectors, and starts from an analytic guess: the equaliser
-gains that would best undo the difference of the mean spectra. What it learns comes on top.
+evidence, the difference of the two vectors. It works like a person with a match equaliser:
+first the curve that the equaliser should have, measured and then corrected by what was learnt;
+then settings, from an analytic first guess over a few rounds of looking at what is left.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from offline_train.effects.peq import design, power_response_db
-from realtime.features import BAND_HZ, BANDS, LAYOUT, SIZE
+from offline_train.effects.peq import response_db
+from realtime.features import BAND_HZ, BANDS, LAYOUT, SIZE, SPECTRUM_PERCENTILES
 from realtime.params import BY_ID, EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
 
 EMBEDDING = 96
 STYLE = SIZE - 1  # all but the loudness, which stands last
 GAIN_STEP_DB = 12.0  # what a logit of 1 moves a +-24 dB gain, near 0 dB
+CHANNELS = 32  # of the convolutions along frequency
+CONTEXT = 12  # of them, how many tell every band about the whole
+ROUNDS = 4  # of looking at what the equaliser leaves over and correcting it
+TOP_HZ = 0.99 * float(BAND_HZ[-1])
+SPECTRA = 1 + len(SPECTRUM_PERCENTILES)
+
+
+class CurveEstimator(nn.Module):
+    """What the equaliser should do at each band, from the spectra around that band.
+
+    Convolutions along the logarithmic frequency axis: what is learnt about one band serves all.
+    """
+
+    def __init__(self, context: int) -> None:
+        super().__init__()
+        self.context = nn.Linear(context, CONTEXT)
+        self.layers = nn.Sequential(
+            nn.Conv1d(2 * SPECTRA + 2 + CONTEXT, CHANNELS, 5, padding=2), nn.SiLU(),
+            nn.Conv1d(CHANNELS, CHANNELS, 7, padding=3), nn.SiLU(),
+            nn.Conv1d(CHANNELS, CHANNELS, 7, padding=6, dilation=2), nn.SiLU(),
+            nn.Conv1d(CHANNELS, 1, 5, padding=2),
+        )  # fmt: skip
+        self.register_buffer("position", torch.linspace(-1.0, 1.0, BANDS)[None, None])
+
+    def forward(self, difference: Tensor, level: Tensor, mask: Tensor, hidden: Tensor) -> Tensor:
+        """difference, level: (batch, SPECTRA, BANDS) of the spectra; mask (batch, 1, BANDS);
+        hidden (batch, context). Returns a correction in units of 10 dB, (batch, BANDS)."""
+        across = self.context(hidden)[:, :, None].expand(-1, -1, BANDS)
+        position = self.position.expand(len(mask), -1, -1)
+        stacked = torch.cat([difference, level, mask, position, across], dim=1)
+        return self.layers(stacked)[:, 0]
 
 
 class StyleModel(nn.Module):
@@ -31,13 +65,16 @@ class StyleModel(nn.Module):
     difference_std: Tensor
     match: Tensor
 
-    def __init__(self, profile: Profile, width: int = 384, dropout: float = 0.1) -> None:
+    def __init__(self, profile: Profile, width: int = 256, dropout: float = 0.1) -> None:
         super().__init__()
         self.profile = profile
+        outputs = len(profile.predicted)
         self.register_buffer("feature_mean", torch.zeros(STYLE))
         self.register_buffer("feature_std", torch.ones(STYLE))
         self.register_buffer("difference_std", torch.ones(STYLE))
         self.register_buffer("match", _matching_gains(profile))
+        self.register_buffer("start", _starting_logits(profile))
+        self.register_buffer("band_hz", torch.tensor(BAND_HZ, dtype=torch.float32))
         self.encoder = nn.Sequential(
             nn.Linear(STYLE, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, EMBEDDING)
         )
@@ -45,16 +82,18 @@ class StyleModel(nn.Module):
             nn.Linear(STYLE + 2 * EMBEDDING, width), nn.SiLU(), nn.Dropout(dropout),
             nn.Linear(width, width), nn.SiLU(),
         )  # fmt: skip
-        self.curve = nn.Linear(width, BANDS)
-        self.controller = nn.Sequential(
-            nn.Linear(width + 2 * BANDS, width), nn.SiLU(), nn.Dropout(dropout),
-            nn.Linear(width, width), nn.SiLU(),
+        self.curve = CurveEstimator(width)
+        self.rounds = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(width + 3 * BANDS + outputs, width), nn.SiLU(),
+                nn.Linear(width, width // 2), nn.SiLU(), nn.Linear(width // 2, outputs),
+            )
+            for _ in range(ROUNDS)
         )  # fmt: skip
-        self.out = nn.Linear(width, len(profile.predicted))
         with torch.no_grad():
-            self.curve.weight.mul_(0.1)
-            self.out.weight.mul_(0.1)
-            self.out.bias.copy_(_starting_logits(profile))
+            for layer in (self.curve.layers[-1], *(r[-1] for r in self.rounds)):
+                layer.weight.mul_(0.1)
+                layer.bias.zero_()
 
     def set_statistics(self, inputs: Tensor, references: Tensor) -> None:
         """Take the normalisation from training features, each (examples, SIZE)."""
@@ -65,24 +104,48 @@ class StyleModel(nn.Module):
         self.difference_std.copy_(difference.std(0).clamp_min(0.1))
 
     def forward(self, input: Tensor, reference: Tensor) -> Tensor:
+        """The parameters."""
         return self.predict(input, reference)[0]
 
     def predict(self, input: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """The parameters and, for the loss, the equaliser curve in dB that is aimed at
         (batch, BANDS)."""
         style_in, style_ref = input[:, :STYLE], reference[:, :STYLE]
-        codes = [
-            self.encoder(((style - self.feature_mean) / self.feature_std).clamp(-5.0, 5.0))
+        scaled = [
+            ((style - self.feature_mean) / self.feature_std).clamp(-5.0, 5.0)
             for style in (style_in, style_ref)
         ]
+        codes = [self.encoder(style) for style in scaled]
         mask = input[:, LAYOUT["mask"]] * reference[:, LAYOUT["mask"]]
         evidence = ((style_ref - style_in) / self.difference_std).clamp(-5.0, 5.0)
         hidden = self.trunk(torch.cat([evidence, *codes], dim=1))
-        measured = (style_ref - style_in)[:, LAYOUT["mean"]].clamp(-48.0, 48.0)
-        curve = (measured + 10.0 * self.curve(hidden)) * mask
-        logits = self.out(self.controller(torch.cat([hidden, curve / 10.0, mask], dim=1)))
-        logits = logits + curve @ self.match
+        apart = (_spectra(style_ref) - _spectra(style_in)).clamp(-48.0, 48.0)
+        level = 0.5 * (_spectra(scaled[0]) + _spectra(scaled[1]))
+        correction = self.curve(apart / 10.0, level, mask[:, None], hidden)
+        curve = (apart.mean(1) + 10.0 * correction) * mask
+        logits = self.start + curve @ self.match
+        rate = self._rate(mask)
+        for correct in self.rounds:
+            left, response = self._left_over(logits, curve, mask, rate)
+            known = torch.cat([hidden, left / 10.0, curve / 10.0, mask, logits / 3.0], dim=1)
+            logits = logits + correct(known)
         return torch.cat(self._units(logits, reference), dim=1), curve
+
+    def _rate(self, mask: Tensor) -> Tensor:
+        """About the sample rate, (batch,): from the highest band that both recordings reach."""
+        highest = (mask * self.band_hz).amax(1)
+        return torch.where(highest > TOP_HZ, 48_000.0, 2.2 * highest)
+
+    def _left_over(
+        self, logits: Tensor, curve: Tensor, mask: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What of `curve` the equaliser as set now leaves over, without its mean, in dB."""
+        values = to_plain(torch.sigmoid(logits), self.profile)
+        hz = torch.minimum(self.band_hz, 0.5 * rate[:, None])
+        response = eq_response_db(values, self.profile, rate, hz) * mask
+        left = (curve - response) * mask
+        mean = left.sum(1, keepdim=True) / mask.sum(1, keepdim=True)
+        return (left - mean) * mask, response
 
     def _units(self, logits: Tensor, reference: Tensor) -> list[Tensor]:
         """Sigmoid, but for the output gain, which follows the reference's loudness linearly."""
@@ -96,6 +159,27 @@ class StyleModel(nn.Module):
             else:
                 units.append(torch.sigmoid(logit))
         return units
+
+
+def eq_response_db(
+    values: Mapping[str, Tensor], profile: Profile, rate: Tensor, hz: Tensor
+) -> Tensor:
+    """Gain in dB of a profile's equaliser at `hz` (batch, points) for `rate` (batch,)."""
+    stacked = []
+    for key in ("freq_hz", "gain_db", "q"):
+        ids = [f"eq{band}.{key}" for band in range(1, EQ_BANDS + 1)]
+        columns = [
+            values[i] if i in values else torch.full_like(rate, profile.values()[i]) for i in ids
+        ]
+        stacked.append(torch.stack(columns, 1))
+    freq_hz, gain_db, q = stacked
+    return response_db(profile.band_types, freq_hz, gain_db, q, rate, hz)
+
+
+def _spectra(style: Tensor) -> Tensor:
+    """The mean and the percentiles, (batch, SPECTRA, BANDS)."""
+    start, stop = LAYOUT["mean"].start, LAYOUT["percentiles"].stop
+    return style[:, start:stop].reshape(-1, SPECTRA, BANDS)
 
 
 def to_plain(units: Tensor, profile: Profile) -> dict[str, Tensor]:
@@ -137,20 +221,19 @@ def _matching_gains(profile: Profile) -> Tensor:
     bands = range(1, EQ_BANDS + 1)
     middle = [float(np.sqrt(np.prod(profile.range_of(f"eq{b}.freq_hz")))) for b in bands]
     frozen = [profile.frozen.get(f"eq{b}.freq_hz", m) for b, m in zip(bands, middle, strict=True)]
-    rate = 48_000.0
-    omega = torch.tensor(2.0 * np.pi * BAND_HZ / rate, dtype=torch.float64)[None]
+    one = torch.ones(1, EQ_BANDS, dtype=torch.float64)
     columns = []
     for band in range(EQ_BANDS):
-        gains = torch.zeros(1, EQ_BANDS, dtype=torch.float64)
+        gains = 0.0 * one
         gains[0, band] = 1.0
-        sos = design(
+        response = response_db(
             profile.band_types,
             torch.tensor([frozen], dtype=torch.float64),
             gains,
-            torch.full((1, EQ_BANDS), 0.5, dtype=torch.float64),
-            torch.tensor([rate], dtype=torch.float64),
-        )
-        response = power_response_db(sos, omega)[0]
+            0.5 * one,
+            48_000.0 * one[0, :1],
+            torch.tensor(BAND_HZ)[None],
+        )[0]
         columns.append(response - response.mean())
     responses = torch.stack(columns, 1)
     square = responses.T @ responses

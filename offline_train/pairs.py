@@ -20,7 +20,7 @@ import torch
 
 from offline_train.data import Library
 from offline_train.effects.compressor import coefficient, compressor, smooth_forward
-from offline_train.effects.peq import design, power_response_db
+from offline_train.effects.peq import design, response_db
 from realtime.features import FRAME_SECONDS
 from realtime.params import EQ_COMP
 
@@ -55,24 +55,25 @@ class Equaliser:
     gain_db: npt.NDArray[np.float64]
     q: npt.NDArray[np.float64]
 
-    def sos(self, sample_rate: int) -> torch.Tensor:
-        """Coefficients (1, 6, 5) by the twin's design."""
-        values = (torch.from_numpy(v)[None] for v in (self.freq_hz, self.gain_db, self.q))
-        return design(KINDS, *values, torch.tensor([float(sample_rate)], dtype=torch.float64))
+    def settings(self, sample_rate: int) -> tuple[torch.Tensor, ...]:
+        """freq_hz, gain_db, q (1, 6) and the rate (1,), as the twin takes them."""
+        values = (self.freq_hz, self.gain_db, self.q, np.array(float(sample_rate)))
+        return tuple(torch.from_numpy(v)[None] for v in values)
 
     def apply(self, x: Audio, sample_rate: int) -> Audio:
         """Filter x (frames,) by exact recursion."""
         if not self.gain_db.any():
             return x
-        sos = self.sos(sample_rate)[0].numpy()
+        sos = design(KINDS, *self.settings(sample_rate))[0].numpy()
         sos = np.concatenate([sos[:, :3], np.ones((len(sos), 1)), sos[:, 3:]], axis=1)
         return scipy.signal.sosfilt(sos[self.gain_db != 0.0], x).astype(np.float32)
 
     def curve_db(self, sample_rate: int) -> npt.NDArray[np.float64]:
         """Gain at CURVE_HZ (above Nyquist: the gain at Nyquist)."""
         hz = np.minimum(CURVE_HZ, sample_rate / 2)
-        omega = torch.from_numpy(2 * np.pi * hz / sample_rate)[None]
-        return power_response_db(self.sos(sample_rate), omega)[0].numpy()
+        return response_db(KINDS, *self.settings(sample_rate), torch.from_numpy(hz)[None])[
+            0
+        ].numpy()
 
 
 @dataclass(frozen=True)

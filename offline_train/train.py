@@ -17,9 +17,10 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from offline_train.augment import augment
 from offline_train.config import Stage
 from offline_train.effects import chain
-from offline_train.losses import audio_loss, mr_stft, settings_loss
+from offline_train.losses import WINDOWS, audio_loss, mr_stft, settings_loss
 from offline_train.model import STYLE, StyleModel, to_plain
 from offline_train.pool import Pool
 from realtime.features import LAYOUT
@@ -28,7 +29,6 @@ from realtime.params import BY_ID, WORKING_LOUDNESS_LUFS, Profile
 CLIP_NORM = 1.0
 AVERAGE = 0.998  # decay of the weights' running average, which is what gets validated and kept
 WARM_UP = 100  # steps
-VALIDATION_WINDOWS = (32, 128, 512, 2_048, 8_192, 32_768)
 VALIDATION_BATCH = 16
 
 Batch = Mapping[str, Tensor]
@@ -59,7 +59,8 @@ def train_stage(
     """Train `model` in place through one stage and leave its best weights in it.
 
     Writes OUT/NAME.ckpt (to resume from) as it goes; picks up from it where it is there.
-    Returns the best validation loss: MR-STFT of the twin's rendering on `validation`.
+    Returns the best validation loss. What is validated is what the stage trains on: settings,
+    or the MR-STFT of the twin's rendering.
     """
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE)
@@ -70,7 +71,7 @@ def train_stage(
     path = out / f"{name}.ckpt"
     state = _load(path)
     if state is None:
-        best = validate(model, validation)
+        best = validate(model, validation, stage)
         state = {"step": 0, "best": best, "since": 0, "history": [(0, best)]}
         state["best_weights"] = _copy(model)
         say(f"{name}: starts at {best:.4f}")
@@ -87,7 +88,7 @@ def train_stage(
                 average.update_parameters(model)
                 state["step"] += 1
                 bars.update(bar, completed=state["step"], note=f"loss {loss:.3f}")
-            value = validate(average.module, validation)
+            value = validate(average.module, validation, stage)
             state["history"].append((state["step"], value))
             state["since"] += 1
             if value < state["best"]:
@@ -119,6 +120,8 @@ def _step(
         group["lr"] = stage.learning_rate * warm * (0.02 + 0.98 * cosine)
     model.train()
     batch = pool.batch(np.sort(rng.choice(len(pool), min(stage.batch, len(pool)), replace=False)))
+    if not stage.windows:
+        batch = augment(batch)
     inputs, references = (
         _perturb(batch[side], stage.noise, model) for side in ("input", "reference")
     )
@@ -158,18 +161,23 @@ def render(values: Mapping[str, Tensor], batch: Batch, profile: Profile) -> Tens
 
 
 @torch.no_grad()
-def validate(model: StyleModel, pool: Pool) -> float:
-    """Mean MR-STFT, all the metric's windows, of the model's rendering against the target."""
+def validate(model: StyleModel, pool: Pool, stage: Stage) -> float:
+    """Mean over the pool of the settings loss or, where the stage trains on audio, of the
+    MR-STFT (all of the metric's windows) of the model's rendering against the target."""
     model.eval()
-    distances = []
+    total = 0.0
     for start in range(0, len(pool), VALIDATION_BATCH):
         batch = pool.batch(np.arange(start, min(start + VALIDATION_BATCH, len(pool))))
-        values = to_plain(model(batch["input"], batch["reference"]), model.profile)
-        windows = [w for w in VALIDATION_WINDOWS if w <= batch["input_audio"].shape[1]]
-        distances.append(
-            mr_stft(render(values, batch, model.profile), batch["target_audio"], windows)
-        )
-    return float(torch.cat(distances).mean())
+        units, curve = model.predict(batch["input"], batch["reference"])
+        values = to_plain(units, model.profile)
+        if stage.windows:
+            windows = [w for w in WINDOWS if w <= batch["input_audio"].shape[1]]
+            output = render(values, batch, model.profile)
+            total += float(mr_stft(output, batch["target_audio"], windows).sum())
+        else:
+            terms = settings_loss(values, curve, batch, model.profile)
+            total += float(torch.stack(list(terms.values())).sum()) * len(curve)
+    return total / len(pool)
 
 
 def save(state: Mapping[str, Any], path: Path) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from realtime.params import BandType
 
 EQ_MAX_FRACTION = 0.45  # of the sample rate: no band's frequency goes higher
+TINY = 1e-30  # keeps a logarithm finite where a shelf meets 0 Hz or Nyquist
 TAIL_SECONDS = 0.5  # room for ringing; a band that rings longer wraps round, see `peq`
 
 
@@ -55,28 +56,38 @@ def design(
     return torch.stack([b0 / a0, b1 / a0, b2 / a0, a1 / a0, a2 / a0], dim=-1)
 
 
-def power_response_db(sos: Tensor, omega: Tensor) -> Tensor:
-    """Gain in dB of the whole cascade: sos (batch, bands, 5), omega (batch, points) in radians.
+def response_db(
+    kinds: Sequence[BandType],
+    freq_hz: Tensor,
+    gain_db: Tensor,
+    q: Tensor,
+    sample_rate: Tensor,
+    hz: Tensor,
+) -> Tensor:
+    """Gain of the whole cascade in dB at `hz` (batch, points), without any audio.
 
-    Written in sin^2(omega/2), which keeps float32 exact near 0 Hz.
+    freq_hz, gain_db, q: (batch, bands). sample_rate: (batch,). The magnitude of `design`'s
+    filters, written in sines of half the angles: exact in float32 down to 20 Hz, where the
+    coefficients themselves no longer are.
     """
-    phi = torch.sin(omega / 2.0).square()[:, None, :]
-
-    def power(c0: Tensor, c1: Tensor, c2: Tensor) -> Tensor:
-        c0, c1, c2 = (c[:, :, None] for c in (c0, c1, c2))
-        total = c0 + c1 + c2
-        return (
-            total.square()
-            - 4.0 * (c0 * c1 + 4.0 * c0 * c2 + c1 * c2) * phi
-            + (16.0 * c0 * c2 * phi.square())
-        )
-
-    b = power(sos[..., 0], sos[..., 1], sos[..., 2])
-    a = power(torch.ones_like(sos[..., 0]), sos[..., 3], sos[..., 4])
-    tiny = torch.finfo(b.dtype).tiny
-    return (10.0 / math.log(10.0)) * (
-        torch.log(b.clamp_min(tiny)) - torch.log(a.clamp_min(tiny))
-    ).sum(1)
+    rate = sample_rate[:, None]
+    at = torch.sin(math.pi * hz / rate).square()[:, None]
+    centre = torch.sin(math.pi * torch.minimum(freq_hz, EQ_MAX_FRACTION * rate) / rate).square()
+    u = at * (1.0 - centre[..., None])
+    v = (1.0 - at) * centre[..., None]
+    a = 10.0 ** (gain_db[..., None] / 40.0)
+    damped = u * v / q[..., None].square()
+    total = torch.zeros_like(at[:, 0])
+    for band, kind in enumerate(kinds):
+        ub, vb, ab, db = u[:, band], v[:, band], a[:, band], damped[:, band]
+        if kind == "peak":
+            above, below = (ub - vb).square() + ab**2 * db, (ub - vb).square() + db / ab**2
+        else:
+            low, high = (ub, vb) if kind == "low_shelf" else (vb, ub)
+            above = ab**2 * ((ab * high - low).square() + ab * db)
+            below = (high - ab * low).square() + ab * db
+        total = total + torch.log(above + TINY) - torch.log(below + TINY)
+    return (10.0 / math.log(10.0)) * total
 
 
 def peq(
