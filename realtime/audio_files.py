@@ -103,13 +103,15 @@ def read_audio(path: FilePath, max_seconds: float = float("inf")) -> tuple[Audio
 def read_reference(path: FilePath) -> tuple[Audio, int]:
     """Read a recording whose sound is to be matched, at most its first five minutes.
 
+    Gives float32 `(frames, 1..2)` and the rate; more than two channels are averaged.
+
     Raises: AudioFileError as `read_audio`, and if it is shorter than a second, silent, holds
     samples that are no numbers, or its rate is outside the chain's.
     """
     x, sample_rate = read_audio(path, REFERENCE_SECONDS_MAX)
     check_rate(path, sample_rate)
     check_reference(x, sample_rate, repr(str(path)))
-    return x, sample_rate
+    return (x if x.shape[1] <= 2 else to_channels(x, 1)), sample_rate
 
 
 def check_reference(x: Audio, sample_rate: int, name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +20,14 @@ LIVE_ONLY = (
     "ref_live", "device", "input_device", "output_device", "input_channels", "block_size",
     "sample_rate", "duration",
 )  # fmt: skip
+
+
+EXAMPLES = """\
+live:   afx-live --ref style.wav
+        afx-live --preset hall --device USB --block-size 64
+a file: afx-live --ref style.wav --input in.wav --output out.wav
+
+Exit status: 0 done, 1 sound device lost or no style found, 2 bad input, 130 Ctrl-C in a file."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:  # every error class of ours is one
         print(f"afx-live: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of our report has gone, as in `afx-live ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("afx-live: stopped, nothing was written", file=sys.stderr)
         return 130
@@ -49,8 +61,8 @@ def parser() -> argparse.ArgumentParser:
     p = _Parser(
         prog="afx-live",
         description="Make your live input, or a file, sound like a recording you like.",
-        epilog="Live: afx-live --ref style.wav     "
-        "File: afx-live --ref style.wav --input in.wav --output out.wav",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     style = p.add_argument_group("the sound (one of these)")

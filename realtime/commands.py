@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from realtime.audio_files import AudioFileError, FilePath, check_input, read_reference
+from realtime.audio_files import AudioFileError, FilePath, check_input, read_reference, to_channels
 from realtime.output_files import check_audio_output, check_output
 from realtime.preset import Preset, PresetError, load_preset, save_preset
 
@@ -131,6 +131,7 @@ def live(args: argparse.Namespace, started: float) -> int:
     def running() -> None:
         devices = " -> ".join(dict.fromkeys((plan.input.full_name, plan.output.full_name)))
         voice.say(f"audio running after {time.perf_counter() - started:.2f} s: {devices}")
+        voice.say("Ctrl-C stops it and prints a report")
         if preset is not None:
             styled(preset)
 
@@ -185,7 +186,8 @@ def style_file(args: argparse.Namespace) -> int:
         from realtime.session import predicted_ids
 
         session.predicted = predicted_ids(preset)
-        session.sounds = {**session.sounds, "reference": measure(*reference)}
+        heard = to_channels(reference[0], session.channels)
+        session.sounds = {**session.sounds, "reference": measure(heard, reference[1])}
     _finish(session, args)
     return 0
 

@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from realtime.audio_files import to_channels
 from realtime.audio_io import LiveStream, StreamPlan
 from realtime.bridge import Bridge
 from realtime.capture import Recent
 from realtime.dsp.units import gain_to_db
-from realtime.measure import measure, peak, preload
+from realtime.measure import Audio, Sound, measure, peak, preload
 from realtime.preset import Preset
 from realtime.session import Session, predicted_ids
 from realtime.style import Style, StyleRequest
@@ -178,14 +179,18 @@ class LiveEngine:
 
     def _session(self, seconds: float) -> Session:
         plan = self.plan
-        sounds = {"input": measure(self._heard.audio(), plan.sample_rate)}
+
+        def as_heard(x: Audio, sample_rate: int) -> Sound:
+            return measure(to_channels(x, plan.out_channels), sample_rate)
+
+        sounds = {"input": as_heard(self._heard.audio(), plan.sample_rate)}
         notes = []
         if self._style is not None:
             if self._style.reference is not None:
-                sounds["reference"] = measure(*self._style.reference)
+                sounds["reference"] = as_heard(*self._style.reference)
             if self._style.preset is None:
                 notes.append(f"no style was applied: {self._style.status()}")
-        sounds["output"] = measure(self._played.audio(), plan.sample_rate)
+        sounds["output"] = as_heard(self._played.audio(), plan.sample_rate)
         devices = dict.fromkeys((plan.input.full_name, plan.output.full_name))
         return Session(
             place=" -> ".join(devices),

@@ -29,6 +29,9 @@ _SWITCHES = {
     "reverb": ("reverb.wet", "reverb.dry"),
 }
 
+_ALARMS = ("late blocks", "underflows", "overflows", "dropouts")
+_EQ_COLUMN = 15  # six bands below each other are read by column
+
 Row = tuple[str, str]
 
 
@@ -152,20 +155,22 @@ def _audio_rows(session: Session) -> Iterator[Row]:
     yield "DSP per block", times
     if session.render_seconds is None:
         yield "latency", f"{session.latency_ms:.1f} ms, as the driver reports it"
+        yield "dropouts", _dropouts(session)
+
+
+def _dropouts(session: Session) -> str:
+    late = session.counters["late_blocks"]
+    gaps = session.underflows + session.overflows
+    if not late and not gaps:
+        return "none"
+    return f"{late} late blocks, {gaps} gaps at the device: a larger --block-size helps"
 
 
 def _notes(session: Session) -> Iterator[str]:
     yield from session.notes
-    if session.render_seconds is not None:
-        return
-    late = session.counters["late_blocks"]
-    if late:
-        yield f"{late} times the effects took longer than a block: try a larger --block-size"
-    lost = session.underflows + session.overflows
-    if lost:
-        yield f"the device reported {lost} gaps in the sound: try a larger --block-size"
     heard = session.sounds.get("input")
-    if heard is not None and not math.isfinite(heard.centroid_hz):
+    live = session.render_seconds is None
+    if live and heard is not None and not math.isfinite(heard.centroid_hz):
         yield "nothing was heard at the input: is it plugged in, is it the right --input-device?"
 
 
@@ -190,7 +195,7 @@ def _print_rich(sections: list[tuple[str, list[Row]]], file: TextIO) -> None:
         table.add_column(style="dim", no_wrap=True)
         table.add_column()
         for name, text in rows:
-            alarming = name in ("late blocks", "underflows", "overflows") and text != "0"
+            alarming = name in _ALARMS and text not in ("0", "none")
             style = "bold red" if alarming or name == "!" else ""
             table.add_row(Text(name), Text(text, style=style))
         console.print(table)

@@ -24,7 +24,8 @@ class Session:
 
     place: devices or files, for a person. origin: where the preset comes from, for a person.
     predicted: ids whose values a model chose. sample_rate: Hz. seconds: how long audio ran.
-    sounds: "input", "reference", "output" -> measures, those that exist.
+    sounds: "input", "reference", "output" -> measures, those that exist, each as it is heard on
+        the output's channels, so that they compare.
     counters: the bridge's. dsp_us: percentiles of the time one block took, in microseconds.
     latency_ms: as the driver reports it; 0 for a file.
     render_seconds: how long a file took to render; None for a live session.
