@@ -16,7 +16,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -196,7 +196,7 @@ class Library:
         return np.concatenate(parts)[:wanted]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _header(path: Path) -> tuple[float, int]:
     """Seconds and sample rate. Raises: DataError where the file is no audio."""
     if str(path).startswith("synth:"):

@@ -69,7 +69,10 @@ class Example:
 def examples(
     recordings: Sequence[Recording], sample_rate: int, count: int, seed: int = SEED
 ) -> list[Example]:
-    """`count` examples by the protocol, speakers in turn. Raises: DataError where none is usable."""
+    """`count` examples by the protocol, speakers in turn.
+
+    Raises: DataError where no speaker is usable.
+    """
     library = Library(recordings)
     frames = CLIP_FRAMES * (2 if sample_rate >= 44_100 else 1)
     made: list[Example] = []

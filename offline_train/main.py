@@ -85,9 +85,9 @@ def run(config: Config, train: list[Recording], val: list[Recording], out: Path)
 
     # export: checked against torch on features of held-out recordings
     path = out / MODEL_NAME
-    sides = (torch.from_numpy(validation.arrays[k]) for k in ("input", "reference"))
+    heard, wanted = (torch.from_numpy(validation.arrays[k]) for k in ("input", "reference"))
     notes = {"validation_mr_stft": f"{best:.4f}", "seed": str(config.seed)}
-    difference = export(model, *sides, path, notes)
+    difference = export(model, heard, wanted, path, notes)
     size = path.stat().st_size / 1e6
     print(f"export: {path} ({size:.2f} MB), onnxruntime within {difference:.1e} of torch")
 

@@ -126,7 +126,7 @@ class StyleModel(nn.Module):
         logits = self.start + curve @ self.match
         rate = self._rate(mask)
         for correct in self.rounds:
-            left, response = self._left_over(logits, curve, mask, rate)
+            left = self._left_over(logits, curve, mask, rate)
             known = torch.cat([hidden, left / 10.0, curve / 10.0, mask, logits / 3.0], dim=1)
             logits = logits + correct(known)
         return torch.cat(self._units(logits, reference), dim=1), curve
@@ -136,16 +136,14 @@ class StyleModel(nn.Module):
         highest = (mask * self.band_hz).amax(1)
         return torch.where(highest > TOP_HZ, 48_000.0, 2.2 * highest)
 
-    def _left_over(
-        self, logits: Tensor, curve: Tensor, mask: Tensor, rate: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _left_over(self, logits: Tensor, curve: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
         """What of `curve` the equaliser as set now leaves over, without its mean, in dB."""
         values = to_plain(torch.sigmoid(logits), self.profile)
         hz = torch.minimum(self.band_hz, 0.5 * rate[:, None])
         response = eq_response_db(values, self.profile, rate, hz) * mask
         left = (curve - response) * mask
         mean = left.sum(1, keepdim=True) / mask.sum(1, keepdim=True)
-        return (left - mean) * mask, response
+        return (left - mean) * mask
 
     def _units(self, logits: Tensor, reference: Tensor) -> list[Tensor]:
         """Sigmoid, but for the output gain, which follows the reference's loudness linearly."""

@@ -55,25 +55,25 @@ class Equaliser:
     gain_db: npt.NDArray[np.float64]
     q: npt.NDArray[np.float64]
 
-    def settings(self, sample_rate: int) -> tuple[torch.Tensor, ...]:
-        """freq_hz, gain_db, q (1, 6) and the rate (1,), as the twin takes them."""
-        values = (self.freq_hz, self.gain_db, self.q, np.array(float(sample_rate)))
-        return tuple(torch.from_numpy(v)[None] for v in values)
-
     def apply(self, x: Audio, sample_rate: int) -> Audio:
         """Filter x (frames,) by exact recursion."""
         if not self.gain_db.any():
             return x
-        sos = design(KINDS, *self.settings(sample_rate))[0].numpy()
+        freq_hz, gain_db, q, rate = self._tensors(sample_rate)
+        sos = design(KINDS, freq_hz, gain_db, q, rate)[0].numpy()
         sos = np.concatenate([sos[:, :3], np.ones((len(sos), 1)), sos[:, 3:]], axis=1)
         return scipy.signal.sosfilt(sos[self.gain_db != 0.0], x).astype(np.float32)
 
     def curve_db(self, sample_rate: int) -> npt.NDArray[np.float64]:
         """Gain at CURVE_HZ (above Nyquist: the gain at Nyquist)."""
-        hz = np.minimum(CURVE_HZ, sample_rate / 2)
-        return response_db(KINDS, *self.settings(sample_rate), torch.from_numpy(hz)[None])[
-            0
-        ].numpy()
+        hz = torch.from_numpy(np.minimum(CURVE_HZ, sample_rate / 2))[None]
+        freq_hz, gain_db, q, rate = self._tensors(sample_rate)
+        return response_db(KINDS, freq_hz, gain_db, q, rate, hz)[0].numpy()
+
+    def _tensors(self, sample_rate: int) -> list[torch.Tensor]:
+        """freq_hz, gain_db, q (1, 6) and the rate (1,), as the twin takes them."""
+        values = (self.freq_hz, self.gain_db, self.q, np.array(float(sample_rate)))
+        return [torch.from_numpy(v)[None] for v in values]
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,11 @@ class Pair:
     target: Audio
     sample_rate: int
     truth: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+
+def flat() -> Equaliser:
+    """An equaliser with every band off."""
+    return Equaliser(*(np.full(6, value) for value in (1_000.0, 0.0, 0.7)))
 
 
 def random_equaliser(sample_rate: int, rng: np.random.Generator, gentle: bool = False) -> Equaliser:
@@ -169,17 +174,28 @@ def make_pair(
 
     gentle: smaller, smoother equalisers. same: the target is the input, nothing to do.
     """
-    clean, _ = _normalise(_fade(clean, sample_rate))
-    flat = Equaliser(*(np.full(6, v) for v in (1_000.0, 0.0, 0.7)))
-    eq_in = random_equaliser(sample_rate, rng, gentle) if rng.random() < 0.75 else flat
-    eq_out = random_equaliser(sample_rate, rng, gentle) if rng.random() < 0.75 else flat
+    eq_in = random_equaliser(sample_rate, rng, gentle) if rng.random() < 0.75 else flat()
+    eq_out = random_equaliser(sample_rate, rng, gentle) if rng.random() < 0.75 else flat()
     comp = random_compressor(rng) if rng.random() < 0.75 else Compressor()
-    expanded = rng.random() < 0.10
+    expander = rng if rng.random() < 0.10 else None
     if same:
-        eq_out, comp, expanded = eq_in, Compressor(), False
+        eq_out, comp, expander = eq_in, Compressor(), None
+    return pair_of(clean, sample_rate, eq_in, eq_out, comp, expander)
+
+
+def pair_of(
+    clean: Audio,
+    sample_rate: int,
+    eq_in: Equaliser,
+    eq_out: Equaliser,
+    comp: Compressor,
+    expander: np.random.Generator | None = None,
+) -> Pair:
+    """The pair that these settings make of a clip (frames,); expander: draws one, where given."""
+    clean, _ = _normalise(_fade(clean, sample_rate))
     source, in_db = _normalise(eq_in.apply(clean, sample_rate))
-    if expanded:
-        source, more_db = _normalise(expand(source, sample_rate, rng))
+    if expander is not None:
+        source, more_db = _normalise(expand(source, sample_rate, expander))
         in_db += more_db
     before, before_db = _normalise(eq_out.apply(clean, sample_rate))
     target, after_db = _normalise(comp.apply(before, sample_rate))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -133,7 +134,7 @@ def _make_chunk(directory: Path, recipe: Recipe, index: int) -> None:
         if half < recipe.audio_frames:
             continue
         try:
-            made = _both_halves(pair)
+            made = both_halves(pair)
         except AudioError:  # a half that the random chain left silent teaches nothing
             continue
         for side, row in enumerate(made):
@@ -150,11 +151,14 @@ def _make_chunk(directory: Path, recipe: Recipe, index: int) -> None:
             np.save(file, np.stack(audio[: recipe.chunk]))
         os.replace(temporary, _audio_path(path))
     with temporary.open("wb") as file:
-        np.savez(file, **{k: np.stack([row[k] for row in rows[: recipe.chunk]]) for k in rows[0]})
+        stacked: dict[str, Any] = {
+            k: np.stack([row[k] for row in rows[: recipe.chunk]]) for k in rows[0]
+        }
+        np.savez(file, **stacked)
     os.replace(temporary, path)
 
 
-def _both_halves(pair: Pair) -> list[dict[str, npt.NDArray[np.float32]]]:
+def both_halves(pair: Pair) -> list[dict[str, npt.NDArray[np.float32]]]:
     """Two examples: each half of the input with the other half of the target as reference."""
     half, rate = len(pair.input) // 2, pair.sample_rate
     sides = (slice(0, half), slice(half, 2 * half))

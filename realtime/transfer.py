@@ -62,7 +62,7 @@ def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
     block = array[:, None] if array.ndim == 1 else array
     if block.ndim != 2 or not 1 <= block.shape[1] <= MAX_CHANNELS:
         raise AudioError(
-            f"audio has shape {array.shape}, not (frames,) or (frames, 1 to {MAX_CHANNELS} channels)"
+            f"audio has shape {array.shape}, not (frames,) or (frames, 1..{MAX_CHANNELS} channels)"
         )
     output = np.array(block, dtype=np.float32, order="C", copy=True)
     if len(output):
