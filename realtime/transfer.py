@@ -27,6 +27,7 @@ Audio = npt.NDArray[np.float32]
 MAX_CHANNELS = 2
 LISTEN_SECONDS = 20.0  # of the input, for the output gain: enough for a loudness
 LOUDNESS_ROUNDS = 2  # the limiter may take some of the first correction back
+LOUDNESS_LEEWAY_DB = 4.0  # see `match_loudness`
 
 
 def predict(
@@ -73,18 +74,22 @@ def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
 def match_loudness(
     preset: Preset, input: npt.ArrayLike, sample_rate: int, target_lufs: float
 ) -> Preset:
-    """`preset` with the output gain that makes the rendered input as loud as `target_lufs`.
+    """`preset` with its output gain corrected where the rendered input would be far too loud or
+    too soft, by more than LOUDNESS_LEEWAY_DB from `target_lufs`.
 
-    Closes the loop over what the equaliser and the compressor did to the level. Loudness is
-    that of the mono mixdown.
+    Closes the loop over what the equaliser and the compressor did to the level. Nearer than the
+    leeway the model's own gain is better: it knows that a quiet passage should stay one.
+    Loudness is that of the mono mixdown.
     """
     heard = mono(input)[: round(LISTEN_SECONDS * sample_rate)]
     gain = BY_ID["output.gain_db"]
     for _ in range(LOUDNESS_ROUNDS):
         loudness = loudness_lufs(render(heard, preset, sample_rate)[:, None], sample_rate)
-        if not np.isfinite(loudness):
+        apart = target_lufs - loudness
+        if not np.isfinite(loudness) or abs(apart) <= LOUDNESS_LEEWAY_DB:
             break
-        corrected = gain.clamp(preset["output.gain_db"] + target_lufs - loudness)
+        correction = float(np.copysign(abs(apart) - LOUDNESS_LEEWAY_DB, apart))
+        corrected = gain.clamp(preset["output.gain_db"] + correction)
         preset = preset.with_values({"output.gain_db": corrected})
     return preset
 

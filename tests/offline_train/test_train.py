@@ -1,0 +1,218 @@
+"""Training: every stage runs, a killed run goes on, the exported file is what was trained."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+from offline_train import pool  # noqa: E402
+from offline_train.config import CONFIGS, ConfigError, Stage, read  # noqa: E402
+from offline_train.data import synthesised  # noqa: E402
+from offline_train.export import PARITY_BOUND, ParityError, export, parity  # noqa: E402
+from offline_train.model import StyleModel  # noqa: E402
+from offline_train.train import train_stage  # noqa: E402
+from realtime.params import EQ_COMP, PROFILES, table_hash  # noqa: E402
+from realtime.predictor import Predictor  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+SMOKE_SECONDS = 120.0
+STAGE = Stage(
+    steps=12, batch=8, learning_rate=1e-3, weight_decay=0.01, noise=0.05, every=4, patience=9
+)
+
+
+def command(out: Path) -> list[str]:
+    return [sys.executable, "-m", "offline_train.main", "--smoke", "--out", str(out)]
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, float]:
+    """A smoke run that is killed in its first stage and started again: output, folder, seconds."""
+    out = tmp_path_factory.mktemp("smoke") / "run"
+    started = time.monotonic()
+    first = subprocess.Popen(
+        command(out), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    while not (out / "settings.ckpt").exists():
+        assert first.poll() is None, "the run ended before its first checkpoint"
+        assert time.monotonic() - started < SMOKE_SECONDS
+        time.sleep(0.02)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    second = subprocess.run(
+        [*command(out), "--resume"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 0, second.stderr[-2_000:]
+    return second.stdout, out, time.monotonic() - started
+
+
+def test_smoke_runs_every_stage_in_time(smoke):
+    output, out, seconds = smoke
+    for stage in (
+        "settings: ",
+        "audio: ",
+        "export: ",
+        "speech, 24000 Hz",
+        "music, 44100 Hz",
+        "done",
+    ):
+        assert stage in output, stage
+    assert "untouched" in output
+    assert "MR-STFT" in output
+    assert (out / "style.onnx").is_file()
+    assert not list(out.rglob("*.tmp"))
+    assert seconds < SMOKE_SECONDS
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(smoke):
+    assert "settings: resumed at step " in smoke[0]
+    assert "settings: starts at" not in smoke[0]
+
+
+def test_smoke_model_is_used_on_stage_and_names_its_table(smoke):
+    path = smoke[1] / "style.onnx"
+    assert Predictor(path).profile is EQ_COMP
+    meta = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    assert meta["table"] == table_hash()
+
+
+def test_another_runs_folder_is_refused_in_one_line(smoke, tmp_path):
+    marker = smoke[1] / "run.json"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / marker.name).write_text("{}", encoding="utf-8")
+    done = subprocess.run(command(other), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "another" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> pool.Pool:
+    """A few pairs of synthesised sound, with audio."""
+    folder = tmp_path_factory.mktemp("pool")
+    return pool.build(synthesised()[0], folder, pool.Recipe(1, 12, audio_frames=8_192), workers=1)
+
+
+def small_model(examples: pool.Pool, profile=EQ_COMP) -> StyleModel:
+    torch.manual_seed(4)
+    model = StyleModel(profile, width=32)
+    sides = [torch.from_numpy(examples.arrays[k]) for k in ("input", "reference")]
+    model.set_statistics(*sides)
+    return model
+
+
+class Cut(pool.Pool):
+    """A pool whose power is cut after so many batches."""
+
+    def __init__(self, whole: pool.Pool, batches: int) -> None:
+        self.__dict__.update(whole.__dict__)
+        self.left = batches
+
+    def batch(self, indices):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().batch(indices)
+
+
+@pytest.mark.parametrize("windows", [(), (128, 512)])
+@pytest.mark.parametrize("batches", [2, 6, 9])
+def test_an_interrupted_stage_ends_where_it_would_have_ended(examples, tmp_path, windows, batches):
+    stage = Stage(**{**STAGE.__dict__, "windows": windows})
+    finals = []
+    for name in ("whole", "cut"):
+        out = tmp_path / name
+        out.mkdir()
+        model = small_model(examples)
+        if name == "cut":
+            with pytest.raises(KeyboardInterrupt):
+                train_stage("s", model, Cut(examples, batches), examples, stage, 1, out)
+            model = small_model(examples)
+        best = train_stage("s", model, examples, examples, stage, 1, out)
+        finals.append((best, torch.cat([p.detach().ravel() for p in model.parameters()])))
+    assert finals[0][0] == finals[1][0]
+    assert torch.equal(finals[0][1], finals[1][1])
+
+
+def test_training_lowers_the_loss_and_keeps_the_best(examples, tmp_path):
+    longer = Stage(**{**STAGE.__dict__, "steps": 60, "every": 20, "batch": 12})
+    model = small_model(examples)
+    said: list[str] = []
+    best = train_stage("s", model, examples, examples, longer, 1, tmp_path, said.append)
+    values = [float(line.split()[-1]) for line in said]
+    assert best == pytest.approx(min(values), abs=1e-4)
+    assert best < 0.97 * values[0]
+
+
+def test_training_stops_early_when_nothing_gets_better(examples, tmp_path):
+    stuck = Stage(**{**STAGE.__dict__, "learning_rate": 0.0, "steps": 100, "patience": 2})
+    said: list[str] = []
+    train_stage("s", small_model(examples), examples, examples, stuck, 1, tmp_path, said.append)
+    assert "step 8," in said[-1]
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda p: p.name)
+def test_export_is_what_was_trained(examples, tmp_path, profile):
+    model = small_model(examples, profile)
+    sides = [torch.from_numpy(examples.arrays[k]) for k in ("input", "reference")]
+    path = tmp_path / "m.onnx"
+    assert export(model, *sides, path, {}) <= PARITY_BOUND
+    units = Predictor(path).units(*(side.numpy() for side in sides))
+    assert units.shape == (12, len(profile.predicted))
+    assert np.ptp(units, axis=0).max() > 0.01  # it does listen
+
+
+def test_export_that_differs_is_not_written(examples, tmp_path):
+    model = small_model(examples)
+    sides = [torch.from_numpy(examples.arrays[k]) for k in ("input", "reference")]
+    path = tmp_path / "m.onnx"
+    export(model, *sides, path, {})
+    written = path.read_bytes()
+    with torch.no_grad():
+        model.start.add_(0.5)
+    assert parity(model, path, *sides) > PARITY_BOUND
+    wrong = [sides[0], torch.full_like(sides[1], float("nan"))]
+    with pytest.raises(ParityError):
+        export(model, *wrong, path, {})
+    assert path.read_bytes() == written
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_configuration_in_the_package_reads():
+    found = sorted(CONFIGS.glob("*.toml"))
+    assert {"default.toml", "smoke.toml"} <= {path.name for path in found}
+    for path in found:
+        assert read(path).settings.steps > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (("seed = 1", "sead = 1"), "sead"),
+        (("width = 64", ""), "width"),
+        (('profile = "eq-comp"', 'profile = "loud"'), "loud"),
+        (("seed = 1", "seed ="), "line 2"),
+        (("[audio]\nsteps = 12", "[audio]\nstops = 12"), "stops"),
+    ],
+)
+def test_a_wrong_configuration_is_named(tmp_path, change, named):
+    text = (CONFIGS / "smoke.toml").read_text(encoding="utf-8")
+    assert change[0] in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(*change), encoding="utf-8")
+    with pytest.raises(ConfigError, match=named) as caught:
+        read(path)
+    assert "mine.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
