@@ -26,7 +26,7 @@ class Collector:
     sound are kept too, so that joins fall where it is quiet, and speech keeps its rhythm; only
     what is above the gate counts.
 
-    gate_dbfs: RMS above which 20 ms count as signal.
+    gate_dbfs: RMS above which 20 ms count as signal. loudest_dbfs: of any 20 ms so far.
     after_pause: ignore everything until the input has been below the gate for a second.
     """
 
@@ -41,7 +41,7 @@ class Collector:
     ) -> None:
         self.seconds = seconds
         self.sample_rate = sample_rate
-        self.level_dbfs = -math.inf
+        self.loudest_dbfs = -math.inf
         self._gate_power = 10.0 ** (gate_dbfs / 10.0)
         self._cell = max(1, round(_CELL_SECONDS * sample_rate))
         self._cells_wanted = max(1, math.ceil(seconds * sample_rate / self._cell))
@@ -83,7 +83,8 @@ class Collector:
 
     def _add_cell(self, cell: Audio) -> None:
         power = float(np.mean(np.square(cell, dtype=np.float64), axis=0).max())
-        self.level_dbfs = 10.0 * math.log10(power) if power > 0.0 else -math.inf
+        if power > 0.0:
+            self.loudest_dbfs = max(self.loudest_dbfs, 10.0 * math.log10(power))
         above = power > self._gate_power
         if self._pause_left:
             whole_pause = math.ceil(_PAUSE_SECONDS / _CELL_SECONDS)

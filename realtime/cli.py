@@ -140,6 +140,12 @@ def check_options(args: argparse.Namespace) -> None:
         raise UsageError("no sound to go for: give --ref FILE, --ref-live SECONDS or --preset NAME")
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} do not go together: choose one")
+    if args.ref_live is not None:
+        from realtime.audio_files import REFERENCE_SECONDS_MAX, REFERENCE_SECONDS_MIN
+
+        if not REFERENCE_SECONDS_MIN <= args.ref_live <= REFERENCE_SECONDS_MAX:
+            span = f"{REFERENCE_SECONDS_MIN:g}..{REFERENCE_SECONDS_MAX:g}"
+            raise UsageError(f"--ref-live {args.ref_live:g}: a reference takes {span} s")
     if (args.input is None) != (args.output is None):
         missing = "--output" if args.output is None else "--input"
         raise UsageError(f"--input and --output go together: {missing} is missing")

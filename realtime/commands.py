@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from realtime.audio_files import AudioFileError, FilePath, check_input, read_reference, to_channels
 from realtime.output_files import check_audio_output, check_output
 from realtime.preset import Preset, PresetError, load_preset, save_preset
+from realtime.voice import Voice
 
 if TYPE_CHECKING:
     from realtime.measure import Audio
@@ -24,42 +25,9 @@ if TYPE_CHECKING:
     from realtime.session import Session
     from realtime.style import Predict
 
-_COMPILE_NOTICE_SECONDS = 1.0
+_COMPILE_NOTICE_SECONDS = 3.0  # loading what is compiled takes less, on a busy laptop too
+_TICK_SECONDS = 1.0
 _PROFILE_SECONDS_MIN = 0.5
-
-
-class Voice:
-    """Speaks to the person on stderr: lines that stay, and on a terminal one that changes.
-
-    lively: whether there is a terminal.
-    """
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self.lively = file.isatty()
-        self._shown = False
-
-    def say(self, line: str) -> None:
-        """A line that stays."""
-        self._wipe()
-        print(line, file=self._file, flush=True)
-
-    def status(self, text: str) -> None:
-        """Replace the changing line; nothing where there is no terminal."""
-        if self.lively:
-            self._wipe()
-            print(text[:100], end="", file=self._file, flush=True)
-            self._shown = True
-
-    def _wipe(self) -> None:
-        if self._shown:
-            print("\r\x1b[2K", end="", file=self._file)
-            self._shown = False
-
-    def close(self) -> None:
-        """Remove the changing line."""
-        self._wipe()
-        self._file.flush()
 
 
 def check_paths(args: argparse.Namespace) -> None:
@@ -238,7 +206,9 @@ def _compile(voice: Voice) -> None:
 
     def tell() -> None:
         told = 0
-        while not finished.wait(_COMPILE_NOTICE_SECONDS):
+        if finished.wait(_COMPILE_NOTICE_SECONDS):
+            return
+        while not finished.wait(_TICK_SECONDS):
             now = f"compiling the audio chain, once: {steps[-1]}"
             if voice.lively:
                 voice.status(f"{now}, {time.perf_counter() - began:.0f} s")

@@ -27,6 +27,7 @@ _TICK_SECONDS = 0.02
 _STATUS_SECONDS = 0.2
 _SILENT_DEVICE_SECONDS = 2.0
 _FIRST_BLOCK_SECONDS = 5.0
+_SILENT_DBFS = -120.0
 
 
 class DeviceLostError(RuntimeError):
@@ -167,11 +168,11 @@ class LiveEngine:
         self._styled(preset)
 
     def _status(self) -> str:
-        state = self._style.status() if self._style else "running"
-        heard, played = (f"{gain_to_db(value):.0f}" for value in self._peaks)
+        state = self._style.status() if self._style else "playing"
+        heard, played = (_level(value) for value in self._peaks)
         self._peaks = (0.0, 0.0)
         late = self._bridge.counters()["late_blocks"]
-        return f"{state} · in {heard} dBFS · out {played} dBFS · {late} late blocks · Ctrl-C stops"
+        return f"{state} · in {heard} · out {played}" + (f" · {late} late blocks" if late else "")
 
     def _lost(self, message: str, seconds: float) -> DeviceLostError:
         hung = not self._stream.close()
@@ -190,6 +191,7 @@ class LiveEngine:
                 sounds["reference"] = as_heard(*self._style.reference)
             if self._style.preset is None:
                 notes.append(f"no style was applied: {self._style.status()}")
+                notes.extend(self._style.advice())
         sounds["output"] = as_heard(self._played.audio(), plan.sample_rate)
         devices = dict.fromkeys((plan.input.full_name, plan.output.full_name))
         return Session(
@@ -206,3 +208,8 @@ class LiveEngine:
             dsp_us=self._bridge.dsp_percentiles(),
             notes=notes,
         )
+
+
+def _level(peak_value: float) -> str:
+    level_dbfs = float(gain_to_db(peak_value))
+    return f"{level_dbfs:.0f} dBFS" if level_dbfs > _SILENT_DBFS else "silent"

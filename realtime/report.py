@@ -11,7 +11,7 @@ from typing import TextIO
 from realtime.audio_files import FilePath
 from realtime.measure import Sound
 from realtime.output_files import write_text
-from realtime.params import BY_ID, TABLE, Param
+from realtime.params import BY_ID, EQ_BANDS, TABLE, Param
 from realtime.preset import Preset
 from realtime.session import Session
 
@@ -24,6 +24,7 @@ _STAGES = {
 }
 # A stage does nothing while these parameters stand at their neutral values.
 _SWITCHES = {
+    **{f"eq{band}": (f"eq{band}.gain_db",) for band in range(1, EQ_BANDS + 1)},
     "comp": ("comp.ratio", "comp.makeup_gain_db"),
     "dist": ("dist.mix",),
     "reverb": ("reverb.wet", "reverb.dry"),
@@ -61,9 +62,8 @@ def report_sections(session: Session) -> Iterator[tuple[str, list[Row]]]:
     yield f"Style: {session.origin}{star}", list(_parameter_rows(session))
     yield "Sound", list(_sound_rows(session))
     yield f"Audio: {session.place}", list(_audio_rows(session))
-    notes = [("!", note) for note in _notes(session)]
-    if notes:
-        yield "Notes", notes
+    if session.notes:
+        yield "Notes", [("!", note) for note in session.notes]
 
 
 def _parameter_rows(session: Session) -> Iterator[Row]:
@@ -160,18 +160,13 @@ def _audio_rows(session: Session) -> Iterator[Row]:
 
 def _dropouts(session: Session) -> str:
     late = session.counters["late_blocks"]
-    gaps = session.underflows + session.overflows
+    # A driver mostly reports one gap on both sides.
+    gaps = max(session.underflows, session.overflows)
     if not late and not gaps:
         return "none"
-    return f"{late} late blocks, {gaps} gaps at the device: a larger --block-size helps"
-
-
-def _notes(session: Session) -> Iterator[str]:
-    yield from session.notes
-    heard = session.sounds.get("input")
-    live = session.render_seconds is None
-    if live and heard is not None and not math.isfinite(heard.centroid_hz):
-        yield "nothing was heard at the input: is it plugged in, is it the right --input-device?"
+    counted = ((late, "late block"), (gaps, "device gap"))
+    parts = [f"{number} {what}{'s' if number > 1 else ''}" for number, what in counted if number]
+    return f"{' and '.join(parts)}: a larger --block-size helps"
 
 
 def _duration(seconds: float) -> str:

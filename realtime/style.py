@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from realtime.audio_files import check_reference
 from realtime.capture import GATE_DBFS, Collector
 from realtime.measure import Audio
 from realtime.preset import Preset
+
+_HINT_SECONDS = 10.0
 
 Predict = Callable[[Audio, Audio, int, int], Preset]
 
@@ -43,6 +46,8 @@ class Style:
         self._say = say
         self._result: Preset | Exception | None = None
         self._worker: threading.Thread | None = None
+        self._frames = 0
+        self._hinted = False
         self.preset: Preset | None = None
         self.error = ""
         self.reference = request.reference
@@ -53,7 +58,7 @@ class Style:
             )
             say(f"play the sound you like: {request.reference_seconds:g} s of it are the reference")
         else:
-            self._announce_input()
+            self._announce_input("now")
 
     def step(self, x: Audio) -> Preset | None:
         """Take the next `(frames, channels)` of input; the preset, once, when it is there."""
@@ -62,7 +67,12 @@ class Style:
         if self._worker is not None:
             return self._collect_result()
         self._collector.add(x)
+        self._frames += len(x)
         if not self._collector.done:
+            if self._frames > _HINT_SECONDS * self._rate and not self._hinted:
+                self._hinted = True
+                for line in self.advice():
+                    self._say(line)
             return None
         if self.reference is None:
             self._take_reference()
@@ -82,10 +92,21 @@ class Style:
         if collector.waiting_for_pause:
             return "waiting for a second of quiet"
         what = "of the reference" if self.reference is None else "of your sound"
-        return (
-            f"heard {collector.heard_seconds:.1f} of {collector.seconds:g} s {what}"
-            f" above {self._request.gate_dbfs:g} dBFS"
+        gate = "" if collector.heard_seconds else f" above {self._request.gate_dbfs:g} dBFS"
+        return f"heard {collector.heard_seconds:.1f} of {collector.seconds:g} s {what}{gate}"
+
+    def advice(self) -> list[str]:
+        """What a person can do who waits for a style in vain, in a line, or nothing."""
+        if self._collector.heard_seconds or self._collector.waiting_for_pause or self.error:
+            return []
+        level = self._collector.loudest_dbfs
+        heard = (
+            f"the loudest was {level:.0f} dBFS" if level > -math.inf else "there was only silence"
         )
+        return [
+            f"nothing above {self._request.gate_dbfs:g} dBFS came in, {heard}: "
+            "play louder, choose another --input-device, or set a lower --gate-db"
+        ]
 
     def _take_reference(self) -> None:
         captured = self._collector.audio()
@@ -97,15 +118,16 @@ class Style:
         self.reference = captured, self._rate
         self._collector = self._collect_input(after_pause=True)
         self._say("reference captured: stop it, keep quiet for a second")
-        self._announce_input()
+        self._announce_input("then")
 
     def _collect_input(self, after_pause: bool) -> Collector:
         return Collector(
             self._rate, self._channels, gate_dbfs=self._request.gate_dbfs, after_pause=after_pause
         )
 
-    def _announce_input(self) -> None:
-        self._say(f"now play or speak: {self._collector.seconds:g} s of your own sound are needed")
+    def _announce_input(self, when: str) -> None:
+        seconds = self._collector.seconds
+        self._say(f"{when} play or speak: {seconds:g} s of your own sound are needed")
 
     def _start_worker(self) -> None:
         self._worker = threading.Thread(target=self._predict, name="predict", daemon=True)

@@ -121,7 +121,11 @@ class Rig:
         room = np.zeros((len(audio) + round((spare_s + 20.0) * rate), 2), np.float32)
         self.recorder = _Tape("recorder", server, room, _record)
         self._spare = round(spare_s * rate)
-        self._patch(target)
+        try:
+            self._patch(target)
+        except BaseException:
+            self.close()  # JACK's threads must not outlive the memory that they play from
+            raise
 
     def _patch(self, target: str) -> None:
         client = self.player.client

@@ -68,7 +68,7 @@ def test_level_below_the_gate_is_not_heard_and_the_gate_moves() -> None:
     feed(deaf, x)
     feed(keen, x)
     assert deaf.heard_seconds == 0.0 and keen.done
-    assert deaf.level_dbfs == pytest.approx(-70.0, abs=1.5)
+    assert deaf.loudest_dbfs == pytest.approx(-70.0, abs=1.5)
 
 
 def test_a_source_on_one_side_counts_in_full() -> None:

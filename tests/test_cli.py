@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import soundfile as sf
 from hypothesis import given, settings
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from realtime import cli
 from realtime.bridge import Bridge
 from realtime.callback import compile_all, run_block
+from realtime.params import table_hash
+from realtime.predictor import shipped_model
 from realtime.preset import Preset, load_preset, save_preset
 from tests.support import noise, sine
 
@@ -84,6 +87,8 @@ BAD = {
     f"--preset good.toml --duration 3 {FILES}": "live use",
     f"--preset good.toml --sample-rate 44100 {FILES}": "live use",
     f"--ref-live 5 {FILES}": "live use",
+    "--ref-live 0.5": "a reference takes 1..300 s",
+    "--ref-live 1e9": "a reference takes 1..300 s",
     f"--preset good.toml --model no.onnx {FILES}": "--model",
     f"--preset good.toml --gate-db -50 {FILES}": "--gate-db",
     "--preset good.toml --device 0 --input-device 1": "both sides",
@@ -154,6 +159,22 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert err.startswith("afx-live: ") and BAD[options] in err
     assert err.count("\n") == 1 and err.endswith("\n"), err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_model_for_another_table_is_refused_naming_both(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = onnx.load(shipped_model())
+    for entry in model.metadata_props:
+        if entry.key == "table":
+            entry.value = "0123456789abcdef"
+    onnx.save(model, folder / "other.onnx")
+    monkeypatch.chdir(folder)
+    assert cli.main(["--ref", "ref.wav", "--model", "other.onnx", *FILES.split()]) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and err.startswith("afx-live: ") and err.count("\n") == 1
+    assert "0123456789abcdef" in err and table_hash() in err
+    assert not (folder / "out.wav").exists()
 
 
 @pytest.mark.parametrize("options", [f"--ref broken.flac {FILES}", f"--preset bad.toml {FILES}"])
@@ -235,6 +256,18 @@ def test_a_file_through_a_preset(folder: Path, suffix: str) -> None:
     assert stats["latency_ms"] == 0.0
     for words in ("good.toml", "threshold -30.0 dBFS", "ratio 4:1", "LUFS", "p99.9", "times real"):
         assert words in done.stdout
+
+
+@pytest.mark.parametrize("reference", ["ref.wav", "flac.flac", "six.wav"])
+def test_a_file_through_a_prediction(folder: Path, reference: str) -> None:
+    args = ("--ref", reference, "--input", "in.wav", "--output", "out.wav")
+    done = afx_live(*args, "--save-preset", "found.toml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
+    y, _ = sf.read(folder / "out.wav", dtype="float32", always_2d=True)
+    found = load_preset(str(folder / "found.toml"))
+    assert np.abs(y - rendered(x, found, RATE)).max() <= 2.0**-23
+    assert f"predicted from {reference!r}" in done.stdout and "dB*" in done.stdout
 
 
 def test_overwrite_replaces_when_asked(folder: Path) -> None:
