@@ -18,7 +18,7 @@ from realtime.params import table_hash
 from realtime.predictor import INPUTS, OUTPUT, Predictor
 
 PARITY_BOUND = 1e-4  # of a unit output, torch against onnxruntime: 5 mdB of a 48 dB range
-OPSET = 18
+OPSET = 17
 
 
 class ParityError(RuntimeError):
@@ -44,11 +44,17 @@ def export(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # The tracing exporter: forty times as fast here as the newer one, and smaller files.
             torch.onnx.export(
-                model, example, str(temporary), input_names=list(INPUTS), output_names=[OUTPUT],
-                opset_version=OPSET, dynamic_shapes=({0: "pairs"}, {0: "pairs"}),
-                dynamo=True, external_data=False, verbose=False,
-            )  # fmt: skip
+                model,
+                example,
+                str(temporary),
+                input_names=list(INPUTS),
+                output_names=[OUTPUT],
+                opset_version=OPSET,
+                dynamic_axes={name: {0: "pairs"} for name in (*INPUTS, OUTPUT)},
+                dynamo=False,
+            )
         _annotate(temporary, model, notes)
         difference = parity(model, temporary, inputs, references)
         if not difference <= PARITY_BOUND:
