@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_OUT := demo-out
+# What sounddevice and pedalboard link to and do not bring along.
+LIBRARIES := libportaudio2 libatomic1
 
 demo: $(VENV)/.player
 	$(BIN)/afx-live --demo $(DEMO_OUT)
@@ -26,13 +28,13 @@ clean:
 
 # The stamps: made again when what they depend on changes, so that a second run starts at once.
 $(VENV)/.player: pyproject.toml
-	@scripts/make-venv $(VENV) libportaudio2
+	@scripts/make-venv $(VENV) $(LIBRARIES)
 	@echo "installing the player into $(VENV); the first time takes a minute or two"
 	@$(PIP) install -e '.[demo]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml
-	@scripts/make-venv $(VENV) libportaudio2 jackd2
+	@scripts/make-venv $(VENV) $(LIBRARIES) jackd2
 	@echo "installing torch and the tests' tools into $(VENV); the first time takes some minutes"
 	@$(PIP) install torch==2.13.0
 	@$(PIP) install -e '.[train,dev]'
