@@ -19,6 +19,7 @@ from realtime.predictor import INPUTS, OUTPUT, Predictor
 
 PARITY_BOUND = 1e-4  # of a unit output, torch against onnxruntime: 5 mdB of a 48 dB range
 OPSET = 17
+HALVE_FROM = 1_024  # numbers in a tensor
 
 
 class ParityError(RuntimeError):
@@ -34,11 +35,17 @@ def export(
 ) -> float:
     """Write `model` to `path` atomically and return the largest difference from torch.
 
+    Weights are rounded to half precision, in `model` too, and stored so: half the file. They
+    are computed with in single precision.
+
     inputs, references: real feature vectors (pairs, SIZE) to compare on. notes: more metadata.
 
     Raises: ParityError where a unit output differs by more than PARITY_BOUND; nothing is written.
     """
     model.eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.half())
     example = (torch.zeros(2, SIZE), torch.zeros(2, SIZE))
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
@@ -80,6 +87,7 @@ def _annotate(path: Path, model: StyleModel, notes: Mapping[str, str]) -> None:
     for node in made.graph.node:
         del node.metadata_props[:]  # the exporter's notes of its own stack frames
         node.doc_string = ""
+    _store_as_half(made.graph)
     onnx.helper.set_model_props(
         made,
         {
@@ -92,3 +100,21 @@ def _annotate(path: Path, model: StyleModel, notes: Mapping[str, str]) -> None:
     )
     onnx.checker.check_model(made)
     onnx.save(made, str(path))
+
+
+def _store_as_half(graph: onnx.GraphProto) -> None:
+    """Keep large tensors that half precision holds exactly as such, and cast them where used."""
+    casts = []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < HALVE_FROM:
+            continue
+        halved = values.astype(np.float16)
+        if np.array_equal(halved.astype(np.float32), values):
+            name = tensor.name
+            stored = f"{name}.half"
+            tensor.CopyFrom(onnx.numpy_helper.from_array(halved, stored))
+            casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -171,6 +171,8 @@ def test_export_is_what_was_trained(examples, tmp_path, profile):
     units = Predictor(path).units(*(side.numpy() for side in sides))
     assert units.shape == (12, len(profile.predicted))
     assert np.ptp(units, axis=0).max() > 0.01  # it does listen
+    weights = sum(p.numel() for p in model.parameters())
+    assert path.stat().st_size < 2 * weights + 250_000  # two bytes each, and the graph
 
 
 def test_export_that_differs_is_not_written(examples, tmp_path):
