@@ -17,6 +17,7 @@ from realtime.bridge import Bridge
 from realtime.capture import Recent
 from realtime.dsp.units import gain_to_db
 from realtime.measure import Audio, Sound, measure, peak, preload
+from realtime.params import BY_ID
 from realtime.preset import Preset
 from realtime.session import Session, predicted_ids
 from realtime.style import Style, StyleRequest
@@ -27,6 +28,7 @@ _TICK_SECONDS = 0.02
 _STATUS_SECONDS = 0.2
 _SILENT_DEVICE_SECONDS = 2.0
 _FIRST_BLOCK_SECONDS = 5.0
+_FADE_OUT_SECONDS = 0.5
 _SILENT_DBFS = -120.0
 
 
@@ -126,6 +128,7 @@ class LiveEngine:
                 last_status = now
                 self._show(self._status())
         seconds = time.monotonic() - started
+        self._fade_out()
         if not self._stream.close():
             raise self._lost("the sound driver hung while stopping", seconds)
         self._step()
@@ -166,6 +169,15 @@ class LiveEngine:
         self._played.clear()
         self._say(f"the style is on, predicted from {self._request.name}")
         self._styled(preset)
+
+    def _fade_out(self) -> None:
+        """Go quiet before the stream ends: sound cut off in full swing is a click."""
+        quiet = {gain: BY_ID[gain].minimum for gain in ("input.gain_db", "output.gain_db")}
+        self._bridge.set_preset(self._preset.with_values(quiet), fade_ms=FADE_MS)
+        last = self._bridge.counters()["frames"] + FADE_MS * 1e-3 * self.plan.sample_rate
+        limit = time.monotonic() + _FADE_OUT_SECONDS
+        while self._bridge.counters()["frames"] < last and time.monotonic() < limit:
+            time.sleep(0.002)
 
     def _status(self) -> str:
         state = self._style.status() if self._style else "playing"

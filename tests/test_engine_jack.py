@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import jack
 import numpy as np
 import pytest
 import soundfile as sf
@@ -205,6 +205,7 @@ def test_a_reference_is_predicted_once_and_faded_into(
     start = fade // period * period
     want = rendered(stereo, 2, Preset.neutral(), rate, size=period, switch=(start, found))
     assert np.array_equal(y, want), f"off by {to_db(np.abs(y - want).max()):.0f} dBFS"
+    assert FADE_MS <= 50.0
     # And half a second later what the plain render of the whole input gives, nearly.
     later = start + rate // 2
     plain = rendered(stereo, 2, found, rate)
@@ -303,11 +304,21 @@ def test_devices_are_listed_and_chosen(jack_server: JackServer, tmp_path: Path) 
         assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
-@pytest.mark.parametrize("jack_server", CALM, indirect=True)
-def test_the_client_has_our_name(jack_server: JackServer, tmp_path: Path) -> None:
-    save_preset(EVERYTHING, tmp_path / "p.toml")
-    with afx_live("--preset", tmp_path / "p.toml", "--duration", 1):
-        looker = jack.Client("looker", no_start_server=True, servername=jack_server.name)
-        names = {port.name.split(":")[0] for port in looker.get_ports()}
-        looker.close()
+@pytest.mark.parametrize("jack_server", [(48_000, 256)], indirect=True)
+def test_the_end_is_no_click_and_the_patchbay_shows_our_name(jack_server: JackServer) -> None:
+    rate = jack_server.sample_rate
+    x = noise(3 * rate, 2, 0.1)
+    with afx_live("--preset", "telephone", "--device", "system") as live:
+        with patched(jack_server.name, x) as rig:
+            names = {port.name.split(":")[0] for port in rig.player.client.get_ports()}
+            stopper = threading.Timer(1.0, live.process.send_signal, [signal.SIGINT])
+            stopper.start()
+            y = rig.play()
+            stopper.join()
+        status, _, err = live.end()
+    assert status == 0, err
     assert "afx-live" in names
+    last = np.flatnonzero(np.abs(y).max(axis=1))[-1]
+    assert last < 2.5 * rate, "it played on"
+    playing, end = rms(y[last - rate // 2 : last - rate // 4]), rms(y[last - rate // 200 : last])
+    assert to_db(end / playing) < -40.0
