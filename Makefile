@@ -27,13 +27,13 @@ clean:
 	rm -rf $(VENV) $(DEMO_OUT) build *.egg-info
 
 # The stamps: made again when what they depend on changes, so that a second run starts at once.
-$(VENV)/.player: pyproject.toml
+$(VENV)/.player: pyproject.toml Makefile
 	@scripts/make-venv $(VENV) $(LIBRARIES)
 	@echo "installing the player into $(VENV); the first time takes a minute or two"
 	@$(PIP) install -e '.[demo]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml
+$(VENV)/.dev: pyproject.toml Makefile
 	@scripts/make-venv $(VENV) $(LIBRARIES) jackd2
 	@echo "installing torch and the tests' tools into $(VENV); the first time takes some minutes"
 	@$(PIP) install torch==2.13.0
