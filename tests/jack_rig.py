@@ -114,7 +114,7 @@ class _Tape:
 class Rig:
     """A player and a recorder around one other client's ports."""
 
-    def __init__(self, server: str, audio: np.ndarray, target: str, spare_s: float = 1.0) -> None:
+    def __init__(self, server: str, audio: np.ndarray, target: str, spare_s: float = 0.3) -> None:
         audio = np.ascontiguousarray(np.broadcast_to(audio, (len(audio), 2)), np.float32)
         self.player = _Tape("player", server, audio, _play)
         rate = self.player.client.samplerate

@@ -143,7 +143,7 @@ def test_live_is_the_file_render_sample_for_sample(
     block_size: int | None,
 ) -> None:
     rate = jack_server.sample_rate
-    voice = at_rate(speech, rate, 3.0)
+    voice = at_rate(speech, rate, 2.0)
     x = np.concatenate([voice, np.roll(voice, 999)], axis=1)  # two channels that differ
     save_preset(EVERYTHING, tmp_path / "p.toml")
     options = ["--preset", tmp_path / "p.toml", "--device", "system", "--channels", outputs]
@@ -218,10 +218,10 @@ def test_a_reference_heard_at_the_input(
     jack_server: JackServer, speech: tuple[np.ndarray, int], tmp_path: Path
 ) -> None:
     rate = jack_server.sample_rate
-    reference = noise(2 * rate + rate // 2, 1, 0.1)
-    x = np.concatenate([reference, np.zeros((rate * 3 // 2, 1)), at_rate(speech, rate, 6.0)])
+    reference = noise(rate * 3 // 2, 1, 0.1)
+    x = np.concatenate([reference, np.zeros((rate * 5 // 4, 1)), at_rate(speech, rate, 5.0)])
     x = x.astype(np.float32)
-    with afx_live("--ref-live", 2, "--stats", tmp_path / "stats.json") as live:
+    with afx_live("--ref-live", 1, "--stats", tmp_path / "stats.json") as live:
         with patched(jack_server.name, x) as rig:
             rig.play()
         live.wait_for("the style is on")
@@ -290,7 +290,7 @@ def test_devices_are_listed_and_chosen(jack_server: JackServer, tmp_path: Path) 
     )
     number = next(line for line in listed.stdout.splitlines() if "system" in line).split(":")[0]
     preset = ("--preset", tmp_path / "p.toml")
-    for name in (number.strip(), "SYSTEM", "system, jack", "sys"):
+    for name in (number.strip(), "System, JACK"):
         assert run(*preset, "--device", name, "--duration", 0.1).returncode == 0, name
     for bad, words in {
         ("--device", "harmonium"): "unknown input device 'harmonium'; choose from",
