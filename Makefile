@@ -11,6 +11,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_OUT := demo-out
 # What sounddevice and pedalboard link to and do not bring along.
 LIBRARIES := libportaudio2 libatomic1
+# A real audio server, and a compiler for the watch on the audio thread.
+FOR_TESTS := jackd2 gcc libc6-dev
 
 demo: $(VENV)/.player
 	$(BIN)/afx-live --demo $(DEMO_OUT)
@@ -34,7 +36,7 @@ $(VENV)/.player: pyproject.toml Makefile
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml Makefile
-	@scripts/make-venv $(VENV) $(LIBRARIES) jackd2
+	@scripts/make-venv $(VENV) $(LIBRARIES) $(FOR_TESTS)
 	@echo "installing torch and the tests' tools into $(VENV); the first time takes some minutes"
 	@$(PIP) install torch==2.13.0
 	@$(PIP) install -e '.[train,dev]'

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("realtime", "offline_train", "benchmarks", "tests")
-LINES_MAX = 320  # about 300
+LINES_MAX = 330  # about 300
 LONGER: dict[str, str] = {}  # path: why one file is right
 
 COMPILED = ("numpy", "numba", "llvmlite")
