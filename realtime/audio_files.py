@@ -22,7 +22,7 @@ FilePath = str | os.PathLike[str]
 READABLE = "WAV, FLAC, OGG or MP3"
 
 REFERENCE_SECONDS_MIN = 1.0
-REFERENCE_SECONDS_MAX = 300.0  # five minutes describe a sound; an hour would only cost memory
+REFERENCE_SECONDS_MAX = 120.0  # two minutes describe a sound; more would only cost time
 SILENCE_DBFS = -60.0  # RMS of its loudest 50 ms; the model hears nothing below -70 LUFS
 _LEVEL_SECONDS = 0.05
 _READ_FRAMES = 1 << 16
@@ -101,7 +101,7 @@ def read_audio(path: FilePath, max_seconds: float = float("inf")) -> tuple[Audio
 
 
 def read_reference(path: FilePath) -> tuple[Audio, int]:
-    """Read a recording whose sound is to be matched, at most its first five minutes.
+    """Read a recording whose sound is to be matched, at most its first two minutes.
 
     Gives float32 `(frames, 1..2)` and the rate; more than two channels are averaged.
 

@@ -211,3 +211,17 @@ def test_an_existing_file_is_replaced_only_when_asked(tmp_path: Path) -> None:
 def test_only_names_of_formats_we_write(tmp_path: Path, name: str) -> None:
     with pytest.raises(AudioFileError, match="must end in"):
         output_files.check_audio_output(tmp_path / name, [], overwrite=False)
+
+
+def test_of_a_long_reference_the_beginning_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    sf.write(path, tone(150.0, 1, 8_000), 8_000)
+    y, rate = audio_files.read_reference(path)
+    assert len(y) == audio_files.REFERENCE_SECONDS_MAX * rate
+
+
+def test_of_more_than_two_channels_the_mean_is_the_reference(tmp_path: Path) -> None:
+    x = noise(2 * RATE, 4, 0.1)
+    sf.write(tmp_path / "x.wav", x, RATE, subtype="FLOAT")
+    y, _ = audio_files.read_reference(tmp_path / "x.wav")
+    assert np.allclose(y, x.mean(axis=1, keepdims=True), atol=1e-6)
