@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("afx-live: stopped, nothing was written", file=sys.stderr)
+        written = ", nothing was written" if args.output is not None else ""
+        print(f"afx-live: stopped{written}", file=sys.stderr)
         return 130
 
 
@@ -77,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     files.add_argument("--input", metavar="FILE", help="style this file instead of the live input")
     files.add_argument("--output", metavar="FILE", help="where to write it (WAV or FLAC, 24 bit)")
     files.add_argument("--save-preset", metavar="FILE", help="write the preset in use as TOML")
-    files.add_argument("--stats", metavar="FILE", help="write counters and times as JSON")
+    files.add_argument("--stats", metavar="FILE", help="write counters and times as JSON, always anew")
     files.add_argument(
         "--overwrite", action="store_true", help="replace --output and --save-preset if they exist"
     )
