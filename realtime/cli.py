@@ -78,7 +78,9 @@ def parser() -> argparse.ArgumentParser:
     files.add_argument("--input", metavar="FILE", help="style this file instead of the live input")
     files.add_argument("--output", metavar="FILE", help="where to write it (WAV or FLAC, 24 bit)")
     files.add_argument("--save-preset", metavar="FILE", help="write the preset in use as TOML")
-    files.add_argument("--stats", metavar="FILE", help="write counters and times as JSON, always anew")
+    files.add_argument(
+        "--stats", metavar="FILE", help="write counters and times as JSON (replaced)"
+    )
     files.add_argument(
         "--overwrite", action="store_true", help="replace --output and --save-preset if they exist"
     )

@@ -130,8 +130,6 @@ def live(args: argparse.Namespace, started: float) -> int:
 
 def style_file(args: argparse.Namespace) -> int:
     """Style --input into --output; the exit status. Raises: ValueError; nothing written then."""
-    from realtime.file_driver import render_file
-
     voice = Voice(sys.stderr)
     check_input(args.input)
     reference = None
@@ -141,6 +139,8 @@ def style_file(args: argparse.Namespace) -> int:
         reference = read_reference(args.ref)
         preset = _predict_for_file(args, reference)
         origin = f"predicted from {Path(args.ref).name!r}"
+    from realtime.file_driver import render_file
+
     _compile(voice)
     with _progress_bar(sys.stderr) as progress:
         session = render_file(
