@@ -29,6 +29,7 @@ from offline_train.losses import mr_stft
 from offline_train.pairs import Pair, make_pair, usable
 from offline_train.train import progress_bars
 from realtime.measure import centroid_hz, loudness_lufs
+from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.predictor import ModelError, Predictor
 from realtime.preset import Preset
 from realtime.transfer import predict, render
@@ -191,6 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help="an ONNX file; the shipped one where not given")
     options = parser.parse_args(arguments)
     try:
+        if options.examples < 1 or not SAMPLE_RATE_MIN <= options.rate <= SAMPLE_RATE_MAX:
+            raise DataError(f"cannot evaluate {options.examples} examples at {options.rate} Hz")
         held_out = (scan(options.data) if options.data else synthesised())[1]
         chosen = select(held_out, options.kind, options.rate)
         if not chosen:
