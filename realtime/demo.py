@@ -58,7 +58,7 @@ def run(folder: str | os.PathLike[str]) -> int:
     command = ["--ref", names["reference"], "--input", names["input"], "--output", names["output"]]
     command.append("--overwrite")
     print(f"a synthetic voice, and as reference another one heard through {STYLE!r}:")
-    print("afx-live " + " ".join(command))
+    print("afx-live " + " ".join(command), flush=True)
     status = afx_live(command)
     if status:
         return status
