@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from realtime.audio_files import AudioFileError, AudioReader, FilePath, check_ra
 from realtime.bridge import Bridge
 from realtime.capture import Collector, Recent
 from realtime.engine import MEASURE_SECONDS
-from realtime.measure import Audio, measure
+from realtime.measure import Audio, measure, peak
 from realtime.output_files import AudioWriter
 from realtime.preset import Preset
 from realtime.session import Session
@@ -19,6 +19,9 @@ from realtime.session import Session
 BLOCK_FRAMES = 1024
 PROFILE_SECONDS = 30.0
 _READ_FRAMES = 64 * BLOCK_FRAMES
+_TAIL_STEP_SECONDS = 0.5  # longer than any pre-delay, which is silent too
+_TAIL_SECONDS_MAX = 15.0  # the longest reverb falls 60 dB in ten
+_TAIL_QUIET = 1e-4  # -80 dBFS
 
 
 def input_profile(path: FilePath, gate_dbfs: float) -> tuple[Audio, int]:
@@ -46,6 +49,8 @@ def render_file(
 ) -> Session:
     """Write `input_path` through the chain to `output_path`, in blocks, in constant memory.
 
+    A reverb rings out behind the input's end; without one both are equally long.
+
     channels: of the chain and the output, 1 or 2; None for the input's (stereo if it has more).
     progress: called with the frames done and the frames there are.
 
@@ -60,22 +65,29 @@ def render_file(
         bridge = Bridge(rate, count, count, preset)
         heard = Recent(rate, count, MEASURE_SECONDS)
         played = Recent(rate, count, MEASURE_SECONDS)
+
+        def through(x: Audio) -> Audio:
+            y = np.empty_like(x)
+            for start in range(0, len(x), BLOCK_FRAMES):
+                end = start + BLOCK_FRAMES
+                run_block(bridge.record, x[start:end], y[start:end], 0)
+            played.add(bridge.read_output()[0])
+            return y
+
         done = 0
         began = time.perf_counter()
         with AudioWriter(output_path, rate, count) as target:
-            for read in source.blocks(_READ_FRAMES):
-                x = to_channels(read, count)
-                y = np.empty_like(x)
-                for start in range(0, len(x), BLOCK_FRAMES):
-                    end = start + BLOCK_FRAMES
-                    run_block(bridge.record, x[start:end], y[start:end], 0)
+            for block in source.blocks(_READ_FRAMES):
+                target.write(through(to_channels(block, count)))
                 heard.add(bridge.read_input()[0])
-                played.add(bridge.read_output()[0])
-                target.write(y)
-                done += len(x)
+                done += len(block)
                 progress(done, max(done, source.frames))
             if not done:
                 raise AudioFileError(f"{str(input_path)!r} holds no samples")
+            if preset["reverb.wet"] > 0.0:
+                for tail in _ring_out(through, round(_TAIL_STEP_SECONDS * rate), count):
+                    target.write(tail)
+                    bridge.read_input()
         render_seconds = time.perf_counter() - began
     return Session(
         place=f"{input_path} -> {output_path}",
@@ -83,9 +95,19 @@ def render_file(
         channels=count,
         preset=preset,
         origin="",
-        seconds=done / rate,
+        seconds=bridge.counters()["frames"] / rate,
         render_seconds=render_seconds,
         sounds={"input": measure(heard.audio(), rate), "output": measure(played.audio(), rate)},
         counters=bridge.counters(),
         dsp_us=bridge.dsp_percentiles(),
     )
+
+
+def _ring_out(through: Callable[[Audio], Audio], frames: int, channels: int) -> Iterator[Audio]:
+    """What the chain gives to silence, in steps of `frames`, until it is quiet."""
+    silence = np.zeros((frames, channels), np.float32)
+    for _ in range(round(_TAIL_SECONDS_MAX / _TAIL_STEP_SECONDS)):
+        tail = through(silence)
+        yield tail
+        if peak(tail) < _TAIL_QUIET:
+            return

@@ -166,7 +166,9 @@ def _dropouts(session: Session) -> str:
         return "none"
     counted = ((late, "late block"), (gaps, "device gap"))
     parts = [f"{number} {what}{'s' if number > 1 else ''}" for number, what in counted if number]
-    return f"{' and '.join(parts)}: a larger --block-size helps"
+    jack = "JACK" in session.place  # there blocks are the server's, whatever we ask for
+    remedy = "a longer period of the JACK server" if jack else "a larger --block-size"
+    return f"{' and '.join(parts)}: {remedy} helps"
 
 
 def _duration(seconds: float) -> str:

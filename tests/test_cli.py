@@ -249,13 +249,32 @@ def test_a_file_through_a_preset(folder: Path, suffix: str) -> None:
     x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
     y, rate = sf.read(folder / out, dtype="float32", always_2d=True)
     assert rate == RATE
+    x = np.pad(x, ((0, len(y) - len(x)), (0, 0)))
     assert np.abs(y - rendered(x, TESTED, RATE)).max() <= 2.0**-23  # a step of 24 bits
     assert load_preset(str(folder / "saved.toml")) == TESTED
     stats = json.loads((folder / "stats.json").read_text())
-    assert stats["frames"] == len(x) and stats["preset"] == dict(TESTED)
+    assert stats["frames"] == len(y) and stats["preset"] == dict(TESTED)
     assert stats["latency_ms"] == 0.0
     for words in ("good.toml", "threshold -30.0 dBFS", "ratio 4:1", "LUFS", "p99.9", "times real"):
         assert words in done.stdout
+
+
+@pytest.mark.parametrize("wet", [0.0, 0.2])
+def test_a_reverb_rings_out_and_nothing_else_gets_longer(folder: Path, wet: float) -> None:
+    preset = Preset({"reverb.wet": wet, "reverb.room_size": 0.6, "reverb.predelay_ms": 200.0})
+    save_preset(preset, folder / "room.toml")
+    clap = np.zeros(RATE, np.float32)
+    clap[-200:] = noise(200, 1, 0.3)[:, 0]
+    sf.write(folder / "clap.wav", clap, RATE)
+    args = ("--preset", "room.toml", "--input", "clap.wav", "--output", "out.wav")
+    assert afx_live(*args, cwd=folder).returncode == 0
+    y, _ = sf.read(folder / "out.wav", always_2d=True)
+    if wet == 0.0:
+        assert len(y) == RATE
+    else:
+        t60_s = 0.1 * 100.0**0.6
+        assert 1.0 + 0.5 * t60_s < len(y) / RATE < 1.0 + 2.0 * t60_s
+        assert np.abs(y[-RATE // 4 :]).max() < 1e-3 * np.abs(y).max()
 
 
 @pytest.mark.parametrize("reference", ["ref.wav", "flac.flac", "six.wav"])
@@ -273,7 +292,7 @@ def test_a_file_through_a_prediction(folder: Path, reference: str) -> None:
 def test_overwrite_replaces_when_asked(folder: Path) -> None:
     args = ("--preset", "good.toml", "--input", "in.wav", "--output", "old.wav", "--overwrite")
     assert afx_live(*args, cwd=folder).returncode == 0
-    assert sf.info(folder / "old.wav").frames == 4 * RATE
+    assert sf.info(folder / "old.wav").frames >= 4 * RATE
 
 
 @pytest.mark.parametrize(("source", "options", "channels"), [
@@ -288,7 +307,7 @@ def test_channels_of_the_output(
     x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
     want = rendered(np.repeat(x, channels, axis=1), TESTED, RATE)
     # Six equal channels of 16 bit average to the one, within rounding.
-    assert y.shape == want.shape and np.abs(y - want).max() < 1e-5
+    assert y.shape[1] == channels and np.abs(y[: len(want)] - want).max() < 1e-5
 
 
 def test_list_presets_names_them_all() -> None:
