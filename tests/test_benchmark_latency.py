@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,16 @@ def test_both_chains_are_given_sound_that_opens_the_compressor() -> None:
     signal = latency.swelling_noise(48_000, 2)
     level_db = 20 * np.log10(np.sqrt(np.mean(signal**2)))
     assert latency.PRESET["comp.threshold_db"] + 6 < level_db < -12
+
+
+def test_one_slow_call_in_many_is_what_the_maximum_says() -> None:
+    elapsed_ns = np.full(2_000, 10_000)
+    elapsed_ns[1_234] = 7_000_000
+    figures = latency._summary(elapsed_ns, block_size=64, sample_rate=48_000)
+    assert figures["max_us"] == 7_000.0
+    assert figures["p50_us"] == figures["p999_us"] == 10.0
+    assert figures["ns_per_frame"] == pytest.approx(elapsed_ns.mean() / 64, abs=1e-3)
+    assert latency._timed(lambda: time.sleep(0.02)) >= 20_000_000
 
 
 @pytest.mark.parametrize(
