@@ -35,13 +35,11 @@ class ModelError(ValueError):
 class Prediction:
     """values: id -> plain value of what the model (and the gain staging) sets.
 
-    profile: name of the profile, which also says what each EQ band is. reference_lufs: loudness
-    of the reference's mono mixdown.
+    profile: name of the profile, which also says what each EQ band is.
     """
 
     values: dict[str, float]
     profile: str
-    reference_lufs: float
 
 
 class Predictor:
@@ -86,7 +84,7 @@ class Predictor:
         if "input.gain_db" not in self.profile.predicted:
             to_working = WORKING_LOUDNESS_LUFS - float(heard[-1])
             values["input.gain_db"] = BY_ID["input.gain_db"].clamp(to_working)
-        return Prediction(values, self.profile.name, float(wanted[-1]))
+        return Prediction(values, self.profile.name)
 
     def units(
         self, inputs: npt.NDArray[np.float32], references: npt.NDArray[np.float32]

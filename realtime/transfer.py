@@ -16,18 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime.chain import Chain
-from realtime.features import AudioError, mono
-from realtime.measure import loudness_lufs
-from realtime.params import BY_ID
+from realtime.features import AudioError
 from realtime.predictor import Predictor
 from realtime.preset import Preset
 
 Audio = npt.NDArray[np.float32]
 
 MAX_CHANNELS = 2
-LISTEN_SECONDS = 20.0  # of the input, for the output gain: enough for a loudness
-LOUDNESS_ROUNDS = 2  # the limiter may take some of the first correction back
-LOUDNESS_LEEWAY_DB = 4.0  # see `match_loudness`
 
 
 def predict(
@@ -48,8 +43,7 @@ def predict(
     realtime.predictor.ModelError where the model is unusable.
     """
     found = (predictor or _shipped()).predict(input, reference, sample_rate, reference_rate)
-    preset = Preset(found.values, name="predicted", profile=found.profile)
-    return match_loudness(preset, input, sample_rate, found.reference_lufs)
+    return Preset(found.values, name="predicted", profile=found.profile)
 
 
 def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
@@ -57,7 +51,8 @@ def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
 
     Runs the compiled function that live audio runs. The input is left as it is.
 
-    Raises: realtime.features.AudioError where its shape or the sample rate is unsupported.
+    Raises: ValueError where its shape (as realtime.features.AudioError) or the sample rate is
+    not one that the chain takes.
     """
     array = np.asarray(input, dtype=np.float32)
     block = array[:, None] if array.ndim == 1 else array
@@ -69,29 +64,6 @@ def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
     if len(output):
         Chain(sample_rate, output.shape[1], preset).process(output)
     return output.reshape(array.shape)
-
-
-def match_loudness(
-    preset: Preset, input: npt.ArrayLike, sample_rate: int, target_lufs: float
-) -> Preset:
-    """`preset` with its output gain corrected where the rendered input would be far too loud or
-    too soft, by more than LOUDNESS_LEEWAY_DB from `target_lufs`.
-
-    Closes the loop over what the equaliser and the compressor did to the level. Nearer than the
-    leeway the model's own gain is better: it knows that a quiet passage should stay one.
-    Loudness is that of the mono mixdown.
-    """
-    heard = mono(input)[: round(LISTEN_SECONDS * sample_rate)]
-    gain = BY_ID["output.gain_db"]
-    for _ in range(LOUDNESS_ROUNDS):
-        loudness = loudness_lufs(render(heard, preset, sample_rate)[:, None], sample_rate)
-        apart = target_lufs - loudness
-        if not np.isfinite(loudness) or abs(apart) <= LOUDNESS_LEEWAY_DB:
-            break
-        correction = float(np.copysign(abs(apart) - LOUDNESS_LEEWAY_DB, apart))
-        corrected = gain.clamp(preset["output.gain_db"] + correction)
-        preset = preset.with_values({"output.gain_db": corrected})
-    return preset
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime import transfer
 from realtime.features import AudioError
 from realtime.params import EQ_BANDS
 from realtime.preset import Preset
@@ -102,7 +101,7 @@ def test_a_quiet_reference_makes_a_quiet_output():
         render(SPEECH, predict(SPEECH, OTHER * np.float32(g), RATE), RATE) for g in (1.0, 0.1)
     )
     assert loudness(loud, RATE) - loudness(quiet, RATE) == pytest.approx(20.0, abs=0.5)
-    assert abs(loudness(loud, RATE) - loudness(OTHER, RATE)) < transfer.LOUDNESS_LEEWAY_DB + 0.5
+    assert abs(loudness(loud, RATE) - loudness(OTHER, RATE)) < 4.0
 
 
 def test_held_out_speech_comes_much_closer(shared_data: Path):
