@@ -108,7 +108,7 @@ def live(args: argparse.Namespace, started: float) -> int:
             plan,
             preset or Preset.neutral(),
             request,
-            origin="dry" if preset is None else f"preset {args.preset!r}",
+            origin="dry" if preset is None else _named(preset, args.preset),
             say=voice.say,
             status=voice.status,
             styled=styled,
@@ -134,7 +134,8 @@ def style_file(args: argparse.Namespace) -> int:
     check_input(args.input)
     reference = None
     if args.preset is not None:
-        preset, origin = load_preset(args.preset), f"preset {args.preset!r}"
+        preset = load_preset(args.preset)
+        origin = _named(preset, args.preset)
     else:
         reference = read_reference(args.ref)
         preset = _predict_for_file(args, reference)
@@ -158,6 +159,11 @@ def style_file(args: argparse.Namespace) -> int:
         session.sounds = {**session.sounds, "reference": measure(heard, reference[1])}
     _finish(session, args)
     return 0
+
+
+def _named(preset: Preset, name_or_path: str) -> str:
+    description = f": {preset.description}" if preset.description else ""
+    return f"preset {Path(name_or_path).name!r}{description}"
 
 
 def _predict_for_file(args: argparse.Namespace, reference: tuple[Audio, int]) -> Preset:
