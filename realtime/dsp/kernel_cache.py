@@ -2,7 +2,7 @@
 
 Numba looks only at the file of the function it loads, not at the files of the functions that
 were compiled into it: after an edit of one effect, the cached chain would go on with the old
-one. So the cache of this package goes whenever any of its sources has changed.
+one. So the cache of this package goes whenever any source of a kernel has changed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import hashlib
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+# What is compiled, and the modules whose constants are compiled in.
+_COMPILED = ("native.py", "params.py", "coefficients.py", "chain.py", "bridge.py", "callback.py")
 
 
 def drop_stale_kernels() -> None:
-    """Delete this package's cached kernels unless they were made from the sources as they are.
+    """Delete this package's cached kernels unless they were made from their sources as they are.
 
     Does nothing where the package's folder cannot be written: there Numba caches elsewhere, and
     the sources do not change.
     """
-    sources = sorted(_PACKAGE.glob("*.py")) + sorted(_PACKAGE.glob("dsp/*.py"))
+    sources = [*(_PACKAGE / name for name in _COMPILED), *sorted(_PACKAGE.glob("dsp/*.py"))]
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.read_bytes())
