@@ -181,7 +181,10 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", default=Path("latency.json"),
+        help="where the results go as JSON (default latency.json)",
+    )  # fmt: skip
     parser.add_argument("--blocks", type=int, help=f"calls a setting (default {BLOCKS})")
     parser.add_argument("--quick", action="store_true", help="few settings, few calls")
     args = parser.parse_args(argv)
@@ -189,7 +192,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         args.blocks = QUICK_BLOCKS if args.quick else BLOCKS
     if args.blocks < 1:
         parser.error(f"--blocks is {args.blocks}, must be 1 or more")
-    if args.json and not args.json.resolve().parent.is_dir():
+    if not args.json.resolve().parent.is_dir():
         parser.error(f"--json: folder {str(args.json.resolve().parent)!r} does not exist")
     return args
 
@@ -210,9 +213,8 @@ def main(argv: list[str] | None = None) -> int:
     record["preset"] = {key: value for key, value in PRESET.items() if value != BY_ID[key].neutral}
     record["results"] = rows
     Console(width=None if sys.stdout.isatty() else 150).print(table_of(rows))
-    if args.json:
-        write_json(args.json, record)
-        print(f"wrote {args.json}")
+    write_json(args.json, record)
+    print(f"wrote {args.json}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,9 +17,19 @@ from realtime.params import NEUTRAL
 from tests.conftest import ROOT
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks.latency", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_the_results_are_written_where_one_stands(tmp_path: Path) -> None:
+    done = run("--quick", "--blocks", "2", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "latency.json").read_text(encoding="utf-8"))
+    assert len(record["results"]) == 6
 
 
 def test_a_quick_run_writes_every_setting_and_figure(tmp_path: Path) -> None:
