@@ -10,63 +10,25 @@ process to that line, which includes starting Python.
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.jack_server import afx_live, jack_server
 from benchmarks.machine import ROOT, describe, write_json
 
-PERIOD, SAMPLE_RATE = 128, 48_000
 RUNS = 10
-_READY_SECONDS = 10.0
-
-
-@contextmanager
-def jack_server() -> Iterator[dict[str, str]]:
-    """A jackd that belongs to this run; the environment its clients need."""
-    name = f"afx-live-bench-{uuid.uuid4().hex[:8]}"
-    environment = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
-    driver = ["-d", "dummy", "-r", str(SAMPLE_RATE), "-p", str(PERIOD)]
-    server = subprocess.Popen(
-        ["jackd", "-n", name, "--no-mlock", *driver],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + _READY_SECONDS
-        while "system" not in _devices(environment):
-            if time.monotonic() > deadline or server.poll() is not None:
-                raise SystemExit("jackd did not start")
-            time.sleep(0.1)
-        yield environment
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _devices(environment: dict[str, str]) -> str:
-    listing = _command("--list-devices")
-    return subprocess.run(listing, env=environment, cwd=ROOT, capture_output=True, text=True).stdout
-
-
-def _command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "realtime.cli", *options]
 
 
 def start(options: list[str], environment: dict[str, str]) -> tuple[float, float]:
     """(seconds that afx-live prints, seconds since its process was started)."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        _command(*options, "--device", "system", "--duration", "0.2"),
+        afx_live(*options, "--device", "system", "--duration", "0.2"),
         env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
@@ -91,8 +53,6 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.runs < 1:
         parser.error(f"--runs is {args.runs}, must be 1 or more")
-    if shutil.which("jackd") is None:
-        parser.error("jackd is not installed (Debian: apt-get install jackd2)")
     ways = {"preset": ["--preset", "telephone"]}
     if args.ref:
         ways["reference"] = ["--ref", args.ref]

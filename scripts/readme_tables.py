@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -20,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from realtime.params import TABLE, Param  # noqa: E402
 from realtime.preset import factory_presets, load_preset  # noqa: E402
 
-LATENCY = ROOT / "benchmarks" / "results" / "latency.json"
+RESULTS = ROOT / "benchmarks" / "results"
 SHOWN_RATE, SHOWN_CHANNELS = 48_000, 2
 
 
@@ -47,7 +48,7 @@ def presets() -> str:
 
 def latency() -> str:
     """The latency benchmark's figures for stereo at 48 kHz."""
-    record = json.loads(LATENCY.read_text(encoding="utf-8"))
+    record = _result("latency")
     both, shown = ("chain", "pedalboard"), ("p50", "p99", "p99.9", "max")
     heads = [
         "frames",
@@ -74,11 +75,34 @@ def latency() -> str:
     return "\n".join(lines)
 
 
+def gil() -> str:
+    """What a busy Python leaves of a compiled and of a Python callback."""
+    record = _result("gil")
+    lines = ["| callback | blocks served | DSP p50 | p99 | p99.9 |", "|---|---:|---:|---:|---:|"]
+    for name, row in record["results"].items():
+        share = f"{row['served']} of {row['offered']}, {100 * row['served'] / row['offered']:.1f} %"
+        times = " | ".join(f"{row['dsp_us'][p]:.0f}" for p in ("p50", "p99", "p999"))
+        lines.append(f"| {name} | {share} | {times} |")
+    machine = record["machine"]
+    lines += [
+        "",
+        "Microseconds; blocks of 128 frames at 48 kHz;",
+        f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs; {record['date'][:10]}.",
+    ]
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "presets": presets,
     "latency": latency,
+    "gil": gil,
 }
+
+
+def _result(name: str) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return record
 
 
 def _folded(param: Param) -> tuple[str, str]:
