@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib.util
 import json
 import subprocess
 import sys
@@ -193,6 +194,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)  # one of the children
     args = parser.parse_args(argv)
+    if not 0.0 < args.seconds < 86_400.0:
+        parser.error(f"--seconds is {args.seconds:g}, must be above 0")
+    if importlib.util.find_spec("jack") is None:
+        parser.error("JACK-Client is not installed: pip install 'afx-live[dev]'")
     if args.kind:
         run = run_compiled if args.kind == "compiled" else run_python
         print(json.dumps(run(args.seconds)))

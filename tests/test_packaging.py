@@ -132,7 +132,7 @@ def declared(*extras: str) -> set[str]:
     ("folder", "extras"),
     [
         ("realtime", ["demo"]),
-        ("benchmarks", []),
+        ("benchmarks", ["dev"]),
         ("offline_train", ["train"]),
         ("tests", ["train", "dev", "demo"]),
     ],
