@@ -19,6 +19,7 @@ SECTIONS = 6
 LANES = 16
 COEFS, STATES = 5 * LANES, 3 * LANES
 SKEW = SECTIONS - 1
+_OUTPUT_LANE = 2 * SKEW  # the last section's first channel
 _F64 = ir.DoubleType()
 _I64 = ir.IntType(64)
 _VECTOR = ir.VectorType(_F64, LANES)
@@ -65,6 +66,12 @@ def _steps(typingctx, x, coefs, slopes, state, first, last, masked, ramped):
             builder.store(value, slot)
             return slot
 
+        def splat(number):
+            first = builder.insert_element(
+                ir.Constant(section.type, ir.Undefined), number, ir.IntType(32)(0)
+            )
+            return builder.shuffle_vector(first, first, _constant([0] * LANES))
+
         def sample(frame, channel_bytes):
             address = builder.add(builder.add(base, builder.mul(frame, row_bytes)), channel_bytes)
             return builder.inttoptr(address, ir.FloatType().as_pointer())
@@ -93,17 +100,7 @@ def _steps(typingctx, x, coefs, slopes, state, first, last, masked, ramped):
             new1 = builder.call(muladd, [a1, out, builder.call(muladd, [b1, v, old2])])
             new2 = builder.call(muladd, [a2, out, builder.fmul(b2, v)])
             if is_masked:
-                splat = builder.insert_element(
-                    ir.Constant(section.type, ir.Undefined), t, ir.IntType(32)(0)
-                )
-                splat = builder.shuffle_vector(splat, splat, _constant([0] * LANES))
-                splat_frames = builder.insert_element(
-                    ir.Constant(section.type, ir.Undefined), frames, ir.IntType(32)(0)
-                )
-                splat_frames = builder.shuffle_vector(
-                    splat_frames, splat_frames, _constant([0] * LANES)
-                )
-                active = builder.icmp_unsigned("<", builder.sub(splat, section), splat_frames)
+                active = builder.icmp_unsigned("<", builder.sub(splat(t), section), splat(frames))
                 new1 = builder.select(active, new1, old1)
                 new2 = builder.select(active, new2, old2)
             builder.store(out, y)
@@ -113,7 +110,7 @@ def _steps(typingctx, x, coefs, slopes, state, first, last, masked, ramped):
                 builder.store(builder.fadd(builder.load(slot), step), slot)
 
             def emit(frame, out=out):
-                for lane, offset in ((LANES_OUT, _I64(0)), (LANES_OUT + 1, last_channel)):
+                for lane, offset in ((_OUTPUT_LANE, _I64(0)), (_OUTPUT_LANE + 1, last_channel)):
                     value = builder.extract_element(out, ir.IntType(32)(lane))
                     value = builder.fptrunc(value, ir.FloatType())
                     builder.store(value, sample(frame, offset), align=4)
@@ -133,9 +130,6 @@ def _steps(typingctx, x, coefs, slopes, state, first, last, masked, ramped):
         return context.get_dummy_value()
 
     return signature, codegen
-
-
-LANES_OUT = 2 * SKEW
 
 
 @njit(**JIT)
