@@ -224,7 +224,6 @@ def main(argv: list[str] | None = None) -> int:
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     if args.json:
         write_json(args.json, record)
-        print(f"wrote {args.json}")
     return 0
 
 

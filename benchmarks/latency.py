@@ -214,7 +214,6 @@ def main(argv: list[str] | None = None) -> int:
     record["results"] = rows
     Console(width=None if sys.stdout.isatty() else 150).print(table_of(rows))
     write_json(args.json, record)
-    print(f"wrote {args.json}")
     return 0
 
 

@@ -39,8 +39,12 @@ def describe(packages: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write `record` to `path` atomically. Raises: AudioFileError where it cannot be written."""
+    """Write `record` to `path` atomically, and say so.
+
+    Raises: AudioFileError where it cannot be written.
+    """
     write_text(path, json.dumps(record, indent=1) + "\n")
+    print(f"wrote {path}")
 
 
 def _cpu_name() -> str:

@@ -71,7 +71,6 @@ def main(argv: list[str] | None = None) -> int:
             record["results"].append(row)
     if args.json:
         write_json(args.json, record)
-        print(f"wrote {args.json}")
     return 0
 
 

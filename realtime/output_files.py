@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realtime import atomic_file
 from realtime.audio_files import Audio, AudioFileError, FilePath
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ class AudioWriter:
         kind, subtype = WRITABLE[self.path.suffix.lower()]
         self._temporary: str | None = None
         try:
-            handle, self._temporary = tempfile.mkstemp(
-                dir=self.path.parent, prefix=f".{self.path.name}."
-            )
+            handle, self._temporary = atomic_file.temporary_beside(self.path)
             os.close(handle)
             self._file: soundfile.SoundFile = soundfile.SoundFile(
                 self._temporary, "w", sample_rate, channels, subtype, format=kind
@@ -94,7 +92,7 @@ class AudioWriter:
         try:
             self._file.close()
             if kind is None and self._temporary is not None:
-                _publish(self._temporary, self.path)
+                atomic_file.publish(self._temporary, self.path)
                 self._temporary = None
         except (OSError, self._error) as error:
             raise self._failed(error) from None
@@ -124,27 +122,7 @@ def write_audio(path: FilePath, x: Audio, sample_rate: int) -> None:
 
 def write_text(path: FilePath, text: str) -> None:
     """Write a text file atomically. Raises: AudioFileError"""
-    target = Path(os.path.realpath(path))
-    temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        _publish(temporary, target)
+        atomic_file.write_text(path, text)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
         raise AudioFileError(f"cannot write {str(path)!r}: {error.strerror}") from None
-
-
-def _publish(temporary: str, target: Path) -> None:
-    descriptor = os.open(temporary, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(temporary, 0o666 & ~umask)
-    os.replace(temporary, target)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from realtime.atomic_file import write_text
 from realtime.params import BY_ID, IDS, NEUTRAL, PROFILES, TABLE, BandType, table_hash
 
 FORMAT = 1
@@ -189,21 +189,10 @@ def save_preset(preset: Preset, path: str | os.PathLike[str]) -> None:
 
     Raises: PresetError where the file cannot be written.
     """
-    target = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(preset.to_toml())
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_text(path, preset.to_toml())
     except OSError as error:
-        raise PresetError(f"cannot write preset {str(target)!r}: {error.strerror}") from None
+        raise PresetError(f"cannot write preset {str(path)!r}: {error.strerror}") from None
 
 
 def _checked(param_id: str, value: object) -> float:

@@ -24,7 +24,8 @@ KERNEL_AIDS = ("realtime.native", "realtime.dsp.intrinsics")
 # What a module may import beyond the standard library, as patterns; the first match decides.
 ALLOWED = {
     "realtime.params": (),
-    "realtime.preset": ("realtime.params",),
+    "realtime.atomic_file": (),
+    "realtime.preset": ("realtime.params", "realtime.atomic_file"),
     "realtime.dsp.*": (*COMPILED, "realtime.dsp.*"),
     "realtime.dsp": (),
     "realtime.native": (*COMPILED, "realtime.dsp.intrinsics"),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import carray, njit
 
+from realtime.dsp.biquad import MAX_FREQUENCY
 from realtime.dsp.delays import allpass, hadamard, read_ring, write_ring
 from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32
 
@@ -114,7 +115,7 @@ def design_reverb(
     """
     t60 = T60_MIN * T60_SPAN**room_size
     t60_high = t60 * (1.0 - DAMPING_DEPTH * damping)
-    cosine = math.cos(2.0 * math.pi * min(DAMPING_HZ / sample_rate, 0.45))
+    cosine = math.cos(2.0 * math.pi * min(DAMPING_HZ / sample_rate, MAX_FREQUENCY))
     coefs = np.zeros(REVERB_COEFS)
     for line, length in enumerate(_lengths(_LINES_MS, sample_rate)):
         seconds = length / sample_rate
