@@ -1,0 +1,255 @@
+"""The state of the sound and who set it: what was predicted or loaded, and what a hand changed.
+
+MIDI, OSC, the keyboard and the engine all go through one `Controls`. A change is published to
+the audio thread before the call returns, on the thread of whoever made it: there is no tick to
+wait for. Nothing here waits for audio.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from realtime.interpolate import morph, with_amount
+from realtime.params import BY_ID
+from realtime.preset import Preset
+from realtime.targets import BUTTONS, GLOBALS, REVERT, TARGETS, VALUES
+
+BYPASS_FADE_MS = 40.0
+PANIC_FADE_MS = 10.0
+CHANGE_FADE_MS = 40.0  # a whole preset: within the 50 ms promised
+
+Publish = Callable[[Preset, float | None], None]
+
+
+class ControlError(ValueError):
+    """A target or a value that does not exist; the message names it in one line."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A snapshot of the sound.
+
+    effective: what the hands and the prediction come to; what is heard unless bypassed.
+    base: what was predicted or loaded, after morph and amount, before any hand.
+    predicted: ids that a model chose. overrides: id -> plain value that a hand set.
+    origin: where the base comes from, for a person. number: grows with every change.
+    """
+
+    effective: Preset
+    base: Preset
+    predicted: frozenset[str]
+    overrides: Mapping[str, float]
+    amount: float
+    morph: float
+    bypassed: bool
+    panicked: bool
+    origin: str
+    number: int
+
+    def value(self, target: str) -> float:
+        """Plain value of a parameter, `amount` or `morph`."""
+        if target in BY_ID:
+            return self.effective[target]
+        return self.amount if target == "amount" else self.morph
+
+
+@dataclass(frozen=True)
+class Change:
+    """What listeners are told: the ids of values that moved, and who did it.
+
+    source: what the caller gave; "" for the engine itself. loaded: whether a whole new sound came
+    (a prediction or a preset), so that a knob's position means nothing any more.
+    """
+
+    state: State
+    moved: frozenset[str]
+    source: str = ""
+    loaded: bool = False
+
+
+@dataclass
+class _Sound:
+    """What stands behind a `State`; changed under the lock only."""
+
+    styles: tuple[Preset, ...]
+    origin: str
+    predicted: frozenset[str]
+    overrides: dict[str, float] = field(default_factory=dict)
+    globals: dict[str, float] = field(default_factory=lambda: {p.id: p.default for p in GLOBALS})
+    bypassed: bool = False
+    panicked: bool = False
+    dry_gain_db: float = 0.0
+
+
+class Controls:
+    """Owns the sound's parameters. Safe from any thread but the audio thread.
+
+    preset: what the sound starts from. publish: takes every preset that is to be heard, with the
+        fade in ms, or None for the table's smoothing; called under the lock, in order.
+    matched_gain_db: asked on bypass, for the gain that makes the dry sound as loud as the styled.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        publish: Publish,
+        *,
+        origin: str = "",
+        matched_gain_db: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._publish = publish
+        self._matched_gain_db = matched_gain_db
+        self._lock = threading.RLock()
+        self._listeners: list[Callable[[Change], None]] = []
+        self._handlers: dict[str, Callable[[], None]] = {}
+        self._sound = _Sound((preset,), origin, frozenset())
+        self._state = self._snapshot(0)
+
+    @property
+    def state(self) -> State:
+        """The newest snapshot."""
+        return self._state
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Call `listener` after every change, on the thread that made it; it must be quick."""
+        self._listeners.append(listener)
+
+    def on(self, action: str, handler: Callable[[], None]) -> None:
+        """Have `handler` do what only the engine can: capture, predict, next, previous, save."""
+        self._handlers[_known(action, BUTTONS)] = handler
+
+    def set(self, target: str, value: float, source: str = "") -> None:
+        """Move a parameter, `amount` or `morph` to a plain value, clamped to its range.
+
+        Raises: ControlError on an unknown target or a value that is not finite.
+        """
+        param = VALUES[_known(target, VALUES)]
+        if not math.isfinite(value):
+            raise ControlError(f"{target} cannot be {value!r}")
+        with self._lock:
+            if target in BY_ID:
+                self._sound.overrides[target] = param.clamp(value)
+            else:
+                self._sound.globals[target] = param.clamp(value)
+            change = self._changed(source)
+        self._tell(change)
+
+    def set_unit(self, target: str, unit: float, source: str = "") -> None:
+        """Move a value to where a knob at `unit` (0..1) has it, through the taper.
+
+        Raises: ControlError as `set`.
+        """
+        if not math.isfinite(unit):
+            raise ControlError(f"{target} cannot be {unit!r}")
+        self.set(target, VALUES[_known(target, VALUES)].from_unit(unit), source)
+
+    def unit(self, target: str) -> float:
+        """Where a knob (0..1) stands for the present value. Raises: ControlError"""
+        return VALUES[_known(target, VALUES)].to_unit(self._state.value(target))
+
+    def toggle(self, target: str, on: float | None = None, source: str = "") -> None:
+        """Between `on` (its neutral value unless given) and what was predicted or loaded.
+
+        Raises: ControlError as `set`.
+        """
+        param = VALUES[_known(target, VALUES)]
+        value = param.clamp(param.neutral if on is None else on)
+        if not math.isclose(self._state.value(target), value, rel_tol=1e-9, abs_tol=1e-9):
+            self.set(target, value, source)
+        elif target in BY_ID:
+            self.press(REVERT + target, source)
+        else:
+            self.set(target, param.default, source)
+
+    def press(self, action: str, source: str = "") -> None:
+        """Do what a button does. Raises: ControlError on an unknown action."""
+        _known(action, BUTTONS)
+        handler = self._handlers.get(action)
+        if handler is not None:
+            handler()
+            return
+        with self._lock:
+            sound = self._sound
+            fade_ms = None
+            if action == "bypass":
+                sound.bypassed, fade_ms = not sound.bypassed, BYPASS_FADE_MS
+                sound.panicked = False
+                sound.dry_gain_db = self._matched_gain_db() if sound.bypassed else 0.0
+            elif action == "panic":
+                sound.bypassed = sound.panicked = True
+                sound.dry_gain_db, fade_ms = 0.0, PANIC_FADE_MS
+            elif action == "revert":
+                sound.overrides.clear()
+            elif action.startswith(REVERT):
+                sound.overrides.pop(action.removeprefix(REVERT), None)
+            change = self._changed(source, fade_ms)
+        self._tell(change)
+
+    def load(self, preset: Preset, origin: str, source: str = "") -> None:
+        """A whole preset: overrides, amount, morph and bypass give way to it."""
+        with self._lock:
+            self._sound = _Sound((preset,), origin, frozenset())
+            change = self._changed(source, CHANGE_FADE_MS, loaded=True)
+        self._tell(change)
+
+    def restyle(
+        self, styles: Sequence[Preset], origin: str, predicted: frozenset[str], source: str = ""
+    ) -> None:
+        """One or two predictions: what a hand has set stays, all else follows them.
+
+        Raises: PresetError if there is nothing between the two.
+        """
+        morph(styles[0], styles[-1], 0.5)
+        with self._lock:
+            self._sound.styles, self._sound.origin = tuple(styles), origin
+            self._sound.predicted = predicted
+            self._sound.bypassed = self._sound.panicked = False
+            change = self._changed(source, CHANGE_FADE_MS, loaded=True)
+        self._tell(change)
+
+    def _snapshot(self, number: int) -> State:
+        sound = self._sound
+        between = morph(sound.styles[0], sound.styles[-1], sound.globals["morph"])
+        base = with_amount(between, sound.globals["amount"])
+        return State(
+            effective=base.with_values(sound.overrides),
+            base=base,
+            predicted=sound.predicted,
+            overrides=dict(sound.overrides),
+            amount=sound.globals["amount"],
+            morph=sound.globals["morph"],
+            bypassed=sound.bypassed,
+            panicked=sound.panicked,
+            origin=sound.origin,
+            number=number,
+        )
+
+    def _changed(self, source: str, fade_ms: float | None = None, loaded: bool = False) -> Change:
+        """Take over what is in `_sound` and publish it, if it sounds different. Under the lock."""
+        before, after = self._state, self._snapshot(self._state.number + 1)
+        self._state = after
+        if not after.bypassed:
+            self._publish(after.effective, fade_ms)
+        elif (after.bypassed, after.panicked) != (before.bypassed, before.panicked):
+            dry = {"output.gain_db": self._sound.dry_gain_db}
+            self._publish(Preset.neutral().with_values(dry), fade_ms)
+        moved = frozenset(i for i in VALUES if before.value(i) != after.value(i))
+        return Change(after, moved, source, loaded)
+
+    def _tell(self, change: Change) -> None:
+        for listener in self._listeners:
+            listener(change)
+
+
+def _known(target: str, among: Mapping[str, object]) -> str:
+    if target in among:
+        return target
+    close = difflib.get_close_matches(target, among, n=1)
+    hint = f", did you mean {close[0]!r}?" if close else ""
+    kind = "button" if among is BUTTONS else "parameter"
+    wrong = f" ({target!r} exists, but is no {kind})" if target in TARGETS else hint
+    raise ControlError(f"unknown {kind} {target!r}{wrong}")
