@@ -9,26 +9,11 @@ from itertools import groupby
 from typing import TextIO
 
 from realtime.audio_files import FilePath
+from realtime.labels import is_off, label, short, stage_name, stage_of, with_unit
 from realtime.measure import Sound
 from realtime.output_files import write_text
-from realtime.params import BY_ID, EQ_BANDS, TABLE, Param
-from realtime.preset import Preset
+from realtime.params import TABLE, Param
 from realtime.session import Session
-
-_STAGES = {
-    "input": "input",
-    "comp": "compressor",
-    "dist": "distortion",
-    "reverb": "reverb",
-    "output": "output",
-}
-# A stage does nothing while these parameters stand at their neutral values.
-_SWITCHES = {
-    **{f"eq{band}": (f"eq{band}.gain_db",) for band in range(1, EQ_BANDS + 1)},
-    "comp": ("comp.ratio", "comp.makeup_gain_db"),
-    "dist": ("dist.mix",),
-    "reverb": ("reverb.wet", "reverb.dry"),
-}
 
 _ALARMS = ("late blocks", "underflows", "overflows", "dropouts")
 _EQ_COLUMN = 15  # six bands below each other are read by column
@@ -68,10 +53,10 @@ def report_sections(session: Session) -> Iterator[tuple[str, list[Row]]]:
 
 def _parameter_rows(session: Session) -> Iterator[Row]:
     preset = session.preset
-    for group, members in groupby(TABLE, key=lambda param: param.id.split(".")[0]):
+    for group, members in groupby(TABLE, key=lambda param: stage_of(param.id)):
         params = list(members)
-        name = _stage_name(group, preset)
-        if _is_off(group, preset) and session.predicted.isdisjoint(p.id for p in params):
+        name = stage_name(group, preset.band_types)
+        if is_off(group, preset) and session.predicted.isdisjoint(p.id for p in params):
             yield name, "off"
         else:
             yield (
@@ -81,32 +66,9 @@ def _parameter_rows(session: Session) -> Iterator[Row]:
     yield "limiter", "always on: nothing leaves above full scale"
 
 
-def _is_off(group: str, preset: Preset) -> bool:
-    switches = _SWITCHES.get(group, ())
-    return bool(switches) and all(preset[i] == BY_ID[i].neutral for i in switches)
-
-
-def _stage_name(group: str, preset: Preset) -> str:
-    if group.startswith("eq"):
-        band = int(group[2:])
-        return f"eq {band} {preset.band_types[band - 1].replace('_', ' ')}"
-    return _STAGES[group]
-
-
 def _value(param: Param, value: float, predicted: bool) -> str:
     """Name, value and unit of one parameter, e.g. "threshold -31.0 dBFS*"."""
-    key = param.id.split(".")[1]
-    for suffix in ("_db", "_hz", "_ms"):
-        key = key.removesuffix(suffix)
-    label = key.replace("_", " ")
-    signed = param.unit == "dB" and param.minimum < 0.0
-    number = f"{value:+.1f}" if signed else f"{value:.1f}" if "dB" in param.unit else _short(value)
-    gap = "" if param.unit.startswith(":") or not param.unit else " "
-    return f"{label} {number}{gap}{param.unit}{'*' if predicted else ''}"
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
+    return f"{label(param.id)} {with_unit(param, value)}{'*' if predicted else ''}"
 
 
 def _sound_rows(session: Session) -> Iterator[Row]:
@@ -140,7 +102,7 @@ def _audio_rows(session: Session) -> Iterator[Row]:
         yield "blocks", "none"
         return
     mean = frames / blocks
-    yield "blocks", f"{blocks} of {_short(mean)} frames ({1e3 * mean / session.sample_rate:.3g} ms)"
+    yield "blocks", f"{blocks} of {short(mean)} frames ({1e3 * mean / session.sample_rate:.3g} ms)"
     if session.render_seconds is None:
         yield "late blocks", str(count["late_blocks"])
         yield "underflows", str(session.underflows)
@@ -149,7 +111,7 @@ def _audio_rows(session: Session) -> Iterator[Row]:
         yield "speed", f"{session.seconds / session.render_seconds:.0f} times real time"
     yield "faulty samples", f"{count['nonfinite_resets']} silenced"
     times = "  ".join(
-        f"{label} {_short(session.dsp_us[key])} us"
+        f"{label} {short(session.dsp_us[key])} us"
         for key, label in (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max"))
     )
     yield "DSP per block", times
