@@ -22,6 +22,7 @@ from realtime.coefficients import (
     PEQ,
     PREDELAY,
     REVERB,
+    WET,
     design_chain,
     fade_frames,
 )
@@ -98,13 +99,16 @@ def set_target(state, coefs, frames):
     """Begin a ramp from where the coefficients are now to `coefs`, over `frames` frames.
 
     A ramp under way is not cut short: this one takes at least what was left of it. frames = 0
-    is a jump. [audio-thread] state: record of CHAIN_STATE; coefs: float64 (69,)
+    is a jump. Where `coefs` send nothing to the reverb, its pre-delay stays, so that what is on
+    its way there still arrives. [audio-thread] state: record of CHAIN_STATE; coefs: float64 (69,)
     """
     now = carray(scratch_f64(CHAIN_COEFS), (CHAIN_COEFS,))
     _ramp_point(state, state.ramp_at, now)
     for i in range(CHAIN_COEFS):
         state.start[i] = now[i]
         state.target[i] = coefs[i]
+    if coefs[WET] == 0.0:
+        state.target[PREDELAY] = now[PREDELAY]
     left = max(state.ramp_length - state.ramp_at, 0)
     state.ramp_at = 0
     state.ramp_length = max(frames, left) if frames > 0 else 0

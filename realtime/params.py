@@ -137,7 +137,7 @@ TABLE: tuple[Param, ...] = (
     Param("reverb.predelay_ms", "ms", 0.0, 200.0, 0.0, 0.0, "linear", 20.0, 31,
           "wait before the reverb starts"),
     Param("reverb.wet", "", 0.0, 1.0, 0.0, 0.0, "linear", 20.0, 91,
-          "gain of the reverb"),
+          "gain of the sound that is sent into the reverb"),
     Param("reverb.dry", "", 0.0, 1.0, 1.0, 1.0, "linear", 20.0, 92,
           "gain of the sound that bypasses the reverb"),
     Param("output.gain_db", "dB", -40.0, 40.0, 0.0, 0.0, "linear", 20.0, 7,

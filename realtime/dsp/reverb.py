@@ -2,6 +2,9 @@
 
 Linear and time-invariant while its parameters rest. Its stationary loudness does not depend on
 room size or damping's bass: at wet = 1 the reverb of a steady mono noise is as loud as the noise.
+
+`wet` is the gain of the send, before the pre-delay: turned down, or with a preset without reverb,
+what was sent rings on, as long as the room that stands now lets it.
 """
 
 from __future__ import annotations
@@ -243,8 +246,9 @@ def reverb_ramp(x, coefs, coefs_end, state):
             state.fade = 0.0
         block = x[start : start + count]
         for i in range(count):
-            sound[0, i] = block[i, 0]
-            sound[1, i] = block[i, last]
+            send = wet + np.float32(start + i) * d_wet
+            sound[0, i] = send * block[i, 0]
+            sound[1, i] = send * block[i, last]
         _predelay(state, sound, count, spare)
         _diffuse(state, sound, count, coefs)
         for line in range(LINES):
@@ -255,14 +259,13 @@ def reverb_ramp(x, coefs, coefs_end, state):
                 lines[line, :count],
             )
         for i in range(count):
-            t = np.float32(start + i)
-            w, d = wet + t * d_wet, dry + t * d_dry
+            through = dry + np.float32(start + i) * d_dry
             # Two orthogonal patterns of signs: the channels' tails are uncorrelated.
             same = lines[0, i] - lines[3, i] + lines[4, i] - lines[7, i]
             swap = lines[1, i] - lines[2, i] + lines[5, i] - lines[6, i]
-            block[i, 0] = d * block[i, 0] + w * (same + swap)
+            block[i, 0] = through * block[i, 0] + (same + swap)
             if last == 1:
-                block[i, 1] = d * block[i, 1] + w * (same - swap)
+                block[i, 1] = through * block[i, 1] + (same - swap)
         for line in range(LINES):
             if coefs[line] != coefs_end[line]:
                 step = np.float32((coefs_end[line] / coefs[line] - 1.0) * per_frame)
