@@ -175,6 +175,11 @@ class Bridge:
         _ring_read(ring, out)
         return out, int(ring["lost"])
 
+    @property
+    def gain_reduction_db(self) -> float:
+        """What the compressor takes away now, 0 or more."""
+        return max(0.0, -float(self.record["chain"]["compressor"][0]))
+
     def counters(self) -> dict[str, int]:
         """blocks, frames, late_blocks (DSP took longer than the block lasts), nonfinite_resets
         (samples silenced and stages put to rest), and PortAudio's four flags."""
@@ -183,9 +188,18 @@ class Bridge:
         counts |= {name: int(self.record["flags"][i]) for i, name in enumerate(FLAG_NAMES)}
         return counts
 
+    def slowest_since(self, before: npt.NDArray[np.int64]) -> float:
+        """Seconds the slowest block took since `dsp_histogram` was `before`; 0 without any."""
+        slow = np.flatnonzero(self.dsp_histogram() > before)
+        return float(_bin_ns(slow[-1])) * 1e-9 if len(slow) else 0.0
+
+    def dsp_histogram(self) -> npt.NDArray[np.int64]:
+        """How many blocks took how long so far, int64 (512,); bins of a sixteenth octave of ns."""
+        return self.record["dsp_histogram"].copy()
+
     def dsp_percentiles(self) -> dict[str, float]:
         """DSP time of a block in microseconds: p50, p99, p999 (to 4.4 %) and the exact max."""
-        histogram = self.record["dsp_histogram"].copy()
+        histogram = self.dsp_histogram()
         top = int(self.record["dsp_max_ns"]) / 1e3
         total = np.cumsum(histogram)
         result = {}
@@ -194,6 +208,11 @@ class Bridge:
                 result[name] = 0.0
                 continue
             index = int(np.searchsorted(total, part * total[-1]))
-            result[name] = min(2.0 ** ((index + 0.5) / BINS_PER_OCTAVE) / 1e3, top)
+            result[name] = min(_bin_ns(index) / 1e3, top)
         result["max"] = top
         return result
+
+
+def _bin_ns(index: int) -> float:
+    """The middle of a bin of the histogram of block times, in nanoseconds."""
+    return float(2.0 ** ((index + 0.5) / BINS_PER_OCTAVE))

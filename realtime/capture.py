@@ -130,9 +130,11 @@ class Recent:
         """Forget everything."""
         self._written = 0
 
-    def audio(self) -> Audio:
-        """A copy of what is held, oldest first, `(frames, channels)`."""
+    def audio(self, frames: int | None = None) -> Audio:
+        """A copy of what is held, or of its last `frames`, oldest first, `(frames, channels)`."""
         size = len(self._ring)
-        if self._written <= size:
-            return self._ring[: self._written].copy()
-        return np.roll(self._ring, -(self._written % size), axis=0)
+        held = min(self._written, size)
+        count = held if frames is None else min(frames, held)
+        start = (self._written - count) % size
+        first = self._ring[start : start + count]
+        return np.concatenate([first, self._ring[: count - len(first)]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -71,8 +72,11 @@ def live(args: argparse.Namespace, started: float) -> int:
         in_channels=args.input_channels,
         out_channels=args.channels,
     )
+    from realtime.bridge import Bridge
     from realtime.capture import GATE_DBFS
+    from realtime.controls import Controls
     from realtime.engine import DeviceLostError, LiveEngine
+    from realtime.monitor import Monitor
     from realtime.style import StyleRequest
 
     request = None
@@ -103,16 +107,25 @@ def live(args: argparse.Namespace, started: float) -> int:
         if preset is not None:
             styled(preset)
 
+    begin = preset or Preset.neutral()
+    bridge = Bridge(plan.sample_rate, plan.in_channels, plan.out_channels, begin)
+    monitor = Monitor(plan.sample_rate, plan.in_channels, plan.out_channels)
+
+    def matched_gain_db() -> float:
+        gain_db = monitor.matched_gain_db()
+        if math.isfinite(gain_db):
+            return gain_db
+        voice.say("dry at 0 dB: too little was heard since the sound changed to match its loudness")
+        return 0.0
+
+    controls = Controls(
+        begin,
+        bridge.set_preset,
+        origin="dry" if preset is None else _named(preset, args.preset),
+        matched_gain_db=matched_gain_db,
+    )
     with _stop_on_signals() as stop:
-        engine = LiveEngine(
-            plan,
-            preset or Preset.neutral(),
-            request,
-            origin="dry" if preset is None else _named(preset, args.preset),
-            say=voice.say,
-            status=voice.status,
-            styled=styled,
-        )
+        engine = LiveEngine(plan, bridge, controls, monitor, voice, request, styled=styled)
         try:
             session = engine.run(stop, args.duration, running)
         except DeviceLostError as lost:

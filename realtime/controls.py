@@ -90,6 +90,7 @@ class Controls:
 
     preset: what the sound starts from. publish: takes every preset that is to be heard, with the
         fade in ms, or None for the table's smoothing; called under the lock, in order.
+    amount, morph: what these two start from.
     matched_gain_db: asked on bypass, for the gain that makes the dry sound as loud as the styled.
     """
 
@@ -99,6 +100,8 @@ class Controls:
         publish: Publish,
         *,
         origin: str = "",
+        amount: float = 1.0,
+        morph: float = 0.0,
         matched_gain_db: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._publish = publish
@@ -107,6 +110,7 @@ class Controls:
         self._listeners: list[Callable[[Change], None]] = []
         self._handlers: dict[str, Callable[[], None]] = {}
         self._sound = _Sound((preset,), origin, frozenset())
+        self._sound.globals |= {"amount": amount, "morph": morph}
         self._state = self._snapshot(0)
 
     @property
@@ -178,7 +182,9 @@ class Controls:
             if action == "bypass":
                 sound.bypassed, fade_ms = not sound.bypassed, BYPASS_FADE_MS
                 sound.panicked = False
-                sound.dry_gain_db = self._matched_gain_db() if sound.bypassed else 0.0
+                if sound.bypassed:
+                    gain_db = self._matched_gain_db()
+                    sound.dry_gain_db = BY_ID["output.gain_db"].clamp(gain_db)
             elif action == "panic":
                 sound.bypassed = sound.panicked = True
                 sound.dry_gain_db, fade_ms = 0.0, PANIC_FADE_MS
@@ -211,6 +217,19 @@ class Controls:
             change = self._changed(source, CHANGE_FADE_MS, loaded=True)
         self._tell(change)
 
+    def finish(self) -> None:
+        """Fade to silence, for good: whatever hands do from now on is not heard."""
+        quiet = {gain: BY_ID[gain].minimum for gain in ("input.gain_db", "output.gain_db")}
+        with self._lock:
+            self._publish(self._heard().with_values(quiet), CHANGE_FADE_MS)
+            self._publish = lambda preset, fade_ms: None
+
+    def _heard(self) -> Preset:
+        """What the audio thread is to play. Under the lock."""
+        if not self._sound.bypassed:
+            return self._state.effective
+        return Preset.neutral().with_values({"output.gain_db": self._sound.dry_gain_db})
+
     def _snapshot(self, number: int) -> State:
         sound = self._sound
         between = morph(sound.styles[0], sound.styles[-1], sound.globals["morph"])
@@ -232,11 +251,9 @@ class Controls:
         """Take over what is in `_sound` and publish it, if it sounds different. Under the lock."""
         before, after = self._state, self._snapshot(self._state.number + 1)
         self._state = after
-        if not after.bypassed:
-            self._publish(after.effective, fade_ms)
-        elif (after.bypassed, after.panicked) != (before.bypassed, before.panicked):
-            dry = {"output.gain_db": self._sound.dry_gain_db}
-            self._publish(Preset.neutral().with_values(dry), fade_ms)
+        dry = (before.bypassed, before.panicked)
+        if not after.bypassed or (after.bypassed, after.panicked) != dry:
+            self._publish(self._heard(), fade_ms)
         moved = frozenset(i for i in VALUES if before.value(i) != after.value(i))
         return Change(after, moved, source, loaded)
 

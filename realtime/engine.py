@@ -1,7 +1,8 @@
-"""The live engine: audio runs dry at once, hears the input, predicts once, fades into the style.
+"""The live engine: audio runs at once, is listened to, and goes where the controls say.
 
-Audio itself is the compiled callback's. This control loop only drains its rings, decides, and
-publishes parameters; if it stalls, the sound goes on.
+Audio itself is the compiled callback's, and parameters reach it on the threads of those who set
+them. This control loop only drains the rings, follows the style and fills the meters; if it
+stalls, the sound goes on.
 """
 
 from __future__ import annotations
@@ -14,22 +15,19 @@ from collections.abc import Callable
 from realtime.audio_files import to_channels
 from realtime.audio_io import LiveStream, StreamPlan
 from realtime.bridge import Bridge
-from realtime.capture import Recent
-from realtime.dsp.units import gain_to_db
-from realtime.measure import Audio, Sound, measure, peak, preload
-from realtime.params import BY_ID
+from realtime.controls import CHANGE_FADE_MS, Controls
+from realtime.measure import measure, preload
+from realtime.meters import Display, Meters
+from realtime.monitor import Monitor
 from realtime.preset import Preset
-from realtime.session import Session, predicted_ids
+from realtime.session import Session, overflows, predicted_ids, underflows
 from realtime.style import Style, StyleRequest
 
-FADE_MS = 40.0
-MEASURE_SECONDS = 30.0  # the report's measures are over the last half minute
 _TICK_SECONDS = 0.02
-_STATUS_SECONDS = 0.2
+_METER_SECONDS = 0.05
 _SILENT_DEVICE_SECONDS = 2.0
 _FIRST_BLOCK_SECONDS = 5.0
 _FADE_OUT_SECONDS = 0.5
-_SILENT_DBFS = -120.0
 
 
 class DeviceLostError(RuntimeError):
@@ -47,8 +45,9 @@ class DeviceLostError(RuntimeError):
 class LiveEngine:
     """Opens the devices, runs the chain on them, and follows the style there.
 
-    preset: what the chain starts with. request: how to get a style, or None to stay with it.
-    origin: where `preset` comes from, for the report. say: gets one line for each event.
+    bridge: of the plan's rate and channels; controls publishes to it. monitor: is fed with what
+    comes in and goes out. request: how to get a style, or None to stay with the controls' preset.
+    styled: gets each preset that was predicted.
 
     Raises: AudioDeviceError if the devices do not open.
     """
@@ -56,28 +55,25 @@ class LiveEngine:
     def __init__(
         self,
         plan: StreamPlan,
-        preset: Preset,
-        request: StyleRequest | None,
+        bridge: Bridge,
+        controls: Controls,
+        monitor: Monitor,
+        display: Display,
+        request: StyleRequest | None = None,
         *,
-        origin: str,
-        say: Callable[[str], None],
-        status: Callable[[str], None] = lambda _: None,
         styled: Callable[[Preset], None] = lambda _: None,
     ) -> None:
         self.plan = plan
-        self._say = say
-        self._show = status
-        self._styled = styled
-        self._origin = origin
-        self._preset = preset
-        self._predicted: frozenset[str] = frozenset()
-        self._peaks = (0.0, 0.0)
+        self._bridge = bridge
+        self._controls = controls
+        self._monitor = monitor
+        self._display = display
         self._request = request
-        self._bridge = Bridge(plan.sample_rate, plan.in_channels, plan.out_channels, preset)
-        self._heard = Recent(plan.sample_rate, plan.in_channels, MEASURE_SECONDS)
-        self._played = Recent(plan.sample_rate, plan.out_channels, MEASURE_SECONDS)
+        self._styled = styled
         self._style: Style | None = None
-        self._stream = LiveStream(plan, self._bridge)
+        self._histogram = bridge.dsp_histogram()
+        controls.listen(monitor.changed)
+        self._stream = LiveStream(plan, bridge)
         self._latency_ms = self._stream.latency_ms
 
     def run(
@@ -110,10 +106,10 @@ class LiveEngine:
         threading.Thread(target=preload, name="preload", daemon=True).start()
         if self._request is not None:
             self._style = Style(
-                self._request, self.plan.sample_rate, self.plan.in_channels, self._say
+                self._request, self.plan.sample_rate, self.plan.in_channels, self._display.say
             )
         end = math.inf if duration is None else time.monotonic() + duration
-        last_block, last_blocks, last_status = started, 0, 0.0
+        last_block, last_blocks, last_meters = started, 0, 0.0
         while not stop.wait(_TICK_SECONDS):
             now = time.monotonic()
             if now >= end:
@@ -124,9 +120,9 @@ class LiveEngine:
                 last_block, last_blocks = now, blocks
             elif now - last_block > _SILENT_DEVICE_SECONDS:
                 raise self._lost("the sound device went away", last_block - started)
-            if now - last_status > _STATUS_SECONDS:
-                last_status = now
-                self._show(self._status())
+            if now - last_meters > _METER_SECONDS:
+                last_meters = now
+                self._display.show(self._meters(now - started))
         seconds = time.monotonic() - started
         self._fade_out()
         if not self._stream.close():
@@ -150,69 +146,72 @@ class LiveEngine:
     def _step(self) -> None:
         heard, _ = self._bridge.read_input()
         played, _ = self._bridge.read_output()
-        self._heard.add(heard)
-        self._played.add(played)
-        self._peaks = (max(self._peaks[0], peak(heard)), max(self._peaks[1], peak(played)))
+        self._monitor.add(heard, played, self._controls.state.bypassed)
         if self._style is None:
             return
         preset = self._style.step(heard)
         if preset is not None:
-            self._fade_into(preset)
+            self._restyle(preset)
 
-    def _fade_into(self, preset: Preset) -> None:
+    def _restyle(self, preset: Preset) -> None:
         assert self._request is not None
-        self._bridge.set_preset(preset, fade_ms=FADE_MS)
-        self._preset = preset
-        self._predicted = predicted_ids(preset)
-        self._origin = f"predicted from {self._request.name}"
-        self._heard.clear()
-        self._played.clear()
-        self._say(f"the style is on, predicted from {self._request.name}")
+        origin = f"predicted from {self._request.name}"
+        self._controls.restyle([preset], origin, predicted_ids(preset))
+        self._display.say(f"the style is on, {origin}")
         self._styled(preset)
 
     def _fade_out(self) -> None:
         """Go quiet before the stream ends: sound cut off in full swing is a click."""
-        quiet = {gain: BY_ID[gain].minimum for gain in ("input.gain_db", "output.gain_db")}
-        self._bridge.set_preset(self._preset.with_values(quiet), fade_ms=FADE_MS)
-        last = self._bridge.counters()["frames"] + FADE_MS * 1e-3 * self.plan.sample_rate
+        self._controls.finish()
+        last = self._bridge.counters()["frames"] + CHANGE_FADE_MS * 1e-3 * self.plan.sample_rate
         limit = time.monotonic() + _FADE_OUT_SECONDS
         while self._bridge.counters()["frames"] < last and time.monotonic() < limit:
             time.sleep(0.002)
 
-    def _status(self) -> str:
-        state = self._style.status() if self._style else "playing"
-        heard, played = (_level(value) for value in self._peaks)
-        self._peaks = (0.0, 0.0)
-        late = self._bridge.counters()["late_blocks"]
-        return f"{state} · in {heard} · out {played}" + (f" · {late} late blocks" if late else "")
+    def _meters(self, seconds: float) -> Meters:
+        in_dbfs, out_dbfs = self._monitor.peaks_dbfs()
+        slowest_seconds = self._bridge.slowest_since(self._histogram)
+        self._histogram = self._bridge.dsp_histogram()
+        counters = self._bridge.counters()
+        block_seconds = counters["frames"] / counters["blocks"] / self.plan.sample_rate
+        return Meters(
+            in_dbfs=in_dbfs,
+            out_dbfs=out_dbfs,
+            gain_reduction_db=self._bridge.gain_reduction_db,
+            style=self._style.status() if self._style else "playing",
+            seconds=seconds,
+            latency_ms=self._latency_ms,
+            sample_rate=self.plan.sample_rate,
+            late_blocks=counters["late_blocks"],
+            underflows=underflows(counters),
+            overflows=overflows(counters),
+            dsp_load=slowest_seconds / block_seconds,
+        )
 
     def _lost(self, message: str, seconds: float) -> DeviceLostError:
         hung = not self._stream.close()
         return DeviceLostError(message, self._session(seconds), hung)
 
     def _session(self, seconds: float) -> Session:
-        plan = self.plan
-
-        def as_heard(x: Audio, sample_rate: int) -> Sound:
-            return measure(to_channels(x, plan.out_channels), sample_rate)
-
-        sounds = {"input": as_heard(self._heard.audio(), plan.sample_rate)}
+        plan, state = self.plan, self._controls.state
+        sounds = self._monitor.sounds()
         notes = []
         if self._style is not None:
             if self._style.reference is not None:
-                sounds["reference"] = as_heard(*self._style.reference)
+                audio, rate = self._style.reference
+                sounds["reference"] = measure(to_channels(audio, plan.out_channels), rate)
             if self._style.preset is None:
                 notes.append(f"no style was applied: {self._style.status()}")
                 notes.extend(self._style.advice())
-        sounds["output"] = as_heard(self._played.audio(), plan.sample_rate)
         devices = dict.fromkeys((plan.input.full_name, plan.output.full_name))
         return Session(
             place=" -> ".join(devices),
             sample_rate=plan.sample_rate,
             channels=plan.out_channels,
-            preset=self._preset,
-            origin=self._origin,
-            predicted=self._predicted,
+            preset=state.effective,
+            origin=state.origin,
+            predicted=state.predicted - state.overrides.keys(),
+            by_hand=frozenset(state.overrides),
             seconds=seconds,
             latency_ms=self._latency_ms,
             sounds=sounds,
@@ -220,8 +219,3 @@ class LiveEngine:
             dsp_us=self._bridge.dsp_percentiles(),
             notes=notes,
         )
-
-
-def _level(peak_value: float) -> str:
-    level_dbfs = float(gain_to_db(peak_value))
-    return f"{level_dbfs:.0f} dBFS" if level_dbfs > _SILENT_DBFS else "silent"

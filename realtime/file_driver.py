@@ -10,8 +10,8 @@ import numpy as np
 from realtime.audio_files import AudioFileError, AudioReader, FilePath, check_rate, to_channels
 from realtime.bridge import Bridge
 from realtime.capture import Collector, Recent
-from realtime.engine import MEASURE_SECONDS
 from realtime.measure import Audio, measure, peak
+from realtime.monitor import MEASURE_SECONDS
 from realtime.output_files import AudioWriter
 from realtime.preset import Preset
 from realtime.session import Session

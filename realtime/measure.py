@@ -95,3 +95,8 @@ def crest_db(x: Audio) -> float:
 def peak(x: Audio) -> float:
     """Largest magnitude in `x`, any shape; 0 of nothing, NaN if there is one in it."""
     return float(np.abs(x).max(initial=0.0))
+
+
+def channel_peaks(x: Audio) -> tuple[float, ...]:
+    """Largest magnitude in each channel of `x` `(frames, channels)`, faulty samples left out."""
+    return tuple(np.abs(without_faults(x)).max(axis=0, initial=0.0).tolist())

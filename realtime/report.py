@@ -13,8 +13,10 @@ from realtime.labels import is_off, label, short, stage_name, stage_of, with_uni
 from realtime.measure import Sound
 from realtime.output_files import write_text
 from realtime.params import TABLE, Param
-from realtime.session import Session
+from realtime.session import Session, overflows, underflows
 
+_BY_MODEL = ("*", "chosen by the model")
+_BY_HAND = ("#", "set by hand")
 _ALARMS = ("late blocks", "underflows", "overflows", "dropouts")
 _EQ_COLUMN = 15  # six bands below each other are read by column
 
@@ -43,8 +45,10 @@ def print_report(session: Session, file: TextIO) -> None:
 
 def report_sections(session: Session) -> Iterator[tuple[str, list[Row]]]:
     """(title, rows of (name, text)) for every part of the report."""
-    star = "  (* chosen by the model)" if session.predicted else ""
-    yield f"Style: {session.origin}{star}", list(_parameter_rows(session))
+    used = ((session.predicted, _BY_MODEL), (session.by_hand, _BY_HAND))
+    marks = ", ".join(f"{mark} {meaning}" for ids, (mark, meaning) in used if ids)
+    legend = f"  ({marks})" if marks else ""
+    yield f"Style: {session.origin}{legend}", list(_parameter_rows(session))
     yield "Sound", list(_sound_rows(session))
     yield f"Audio: {session.place}", list(_audio_rows(session))
     if session.notes:
@@ -53,22 +57,22 @@ def report_sections(session: Session) -> Iterator[tuple[str, list[Row]]]:
 
 def _parameter_rows(session: Session) -> Iterator[Row]:
     preset = session.preset
+    marks = dict.fromkeys(session.predicted, _BY_MODEL[0])
+    marks |= dict.fromkeys(session.by_hand, _BY_HAND[0])
     for group, members in groupby(TABLE, key=lambda param: stage_of(param.id)):
         params = list(members)
         name = stage_name(group, preset.band_types)
-        if is_off(group, preset) and session.predicted.isdisjoint(p.id for p in params):
+        if is_off(group, preset) and marks.keys().isdisjoint(p.id for p in params):
             yield name, "off"
         else:
-            yield (
-                name,
-                "  ".join(_value(p, preset[p.id], p.id in session.predicted) for p in params),
-            )
+            values = (_value(p, preset[p.id], marks.get(p.id, "")) for p in params)
+            yield name, "  ".join(values)
     yield "limiter", "always on: nothing leaves above full scale"
 
 
-def _value(param: Param, value: float, predicted: bool) -> str:
+def _value(param: Param, value: float, mark: str) -> str:
     """Name, value and unit of one parameter, e.g. "threshold -31.0 dBFS*"."""
-    return f"{label(param.id)} {with_unit(param, value)}{'*' if predicted else ''}"
+    return f"{label(param.id)} {with_unit(param, value)}{mark}"
 
 
 def _sound_rows(session: Session) -> Iterator[Row]:
@@ -105,8 +109,8 @@ def _audio_rows(session: Session) -> Iterator[Row]:
     yield "blocks", f"{blocks} of {short(mean)} frames ({1e3 * mean / session.sample_rate:.3g} ms)"
     if session.render_seconds is None:
         yield "late blocks", str(count["late_blocks"])
-        yield "underflows", str(session.underflows)
-        yield "overflows", str(session.overflows)
+        yield "underflows", str(underflows(count))
+        yield "overflows", str(overflows(count))
     else:
         yield "speed", f"{session.seconds / session.render_seconds:.0f} times real time"
     yield "faulty samples", f"{count['nonfinite_resets']} silenced"
@@ -123,7 +127,7 @@ def _audio_rows(session: Session) -> Iterator[Row]:
 def _dropouts(session: Session) -> str:
     late = session.counters["late_blocks"]
     # A driver mostly reports one gap on both sides.
-    gaps = max(session.underflows, session.overflows)
+    gaps = max(underflows(session.counters), overflows(session.counters))
     if not late and not gaps:
         return "none"
     counted = ((late, "late block"), (gaps, "device gap"))

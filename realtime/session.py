@@ -18,12 +18,23 @@ def predicted_ids(preset: Preset) -> frozenset[str]:
     return frozenset((*PROFILES[preset.profile].predicted, *_STAGING))
 
 
+def underflows(counters: Mapping[str, int]) -> int:
+    """Blocks for which the device had no input, or got its output too late."""
+    return counters["input_underflows"] + counters["output_underflows"]
+
+
+def overflows(counters: Mapping[str, int]) -> int:
+    """Blocks before which the device dropped input, or output that had no room."""
+    return counters["input_overflows"] + counters["output_overflows"]
+
+
 @dataclass
 class Session:
     """One run of the chain, live or over a file.
 
     place: devices or files, for a person. origin: where the preset comes from, for a person.
-    predicted: ids whose values a model chose. sample_rate: Hz. seconds: how long audio ran.
+    predicted: ids whose values a model chose. by_hand: ids that a person set.
+    sample_rate: Hz. seconds: how long audio ran.
     sounds: "input", "reference", "output" -> measures, those that exist, each as it is heard on
         the output's channels, so that they compare.
     counters: the bridge's. dsp_us: percentiles of the time one block took, in microseconds.
@@ -38,6 +49,7 @@ class Session:
     preset: Preset
     origin: str
     predicted: frozenset[str] = frozenset()
+    by_hand: frozenset[str] = frozenset()
     seconds: float = 0.0
     latency_ms: float = 0.0
     render_seconds: float | None = None
@@ -53,20 +65,10 @@ class Session:
             "blocks": count["blocks"],
             "frames": count["frames"],
             "late_blocks": count["late_blocks"],
-            "underflows": self.underflows,
-            "overflows": self.overflows,
+            "underflows": underflows(count),
+            "overflows": overflows(count),
             "nonfinite_resets": count["nonfinite_resets"],
             "dsp_us": {key: self.dsp_us[key] for key in ("p50", "p99", "p999", "max")},
             "latency_ms": self.latency_ms,
             "preset": dict(self.preset),
         }
-
-    @property
-    def underflows(self) -> int:
-        """Blocks for which the device had no input, or got its output too late."""
-        return self.counters["input_underflows"] + self.counters["output_underflows"]
-
-    @property
-    def overflows(self) -> int:
-        """Blocks before which the device dropped input, or output that had no room."""
-        return self.counters["input_overflows"] + self.counters["output_overflows"]

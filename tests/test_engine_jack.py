@@ -20,7 +20,7 @@ import soxr
 from realtime.audio_files import to_channels
 from realtime.bridge import Bridge
 from realtime.callback import compile_all, run_block
-from realtime.engine import FADE_MS
+from realtime.controls import CHANGE_FADE_MS
 from realtime.preset import Preset, load_preset, save_preset
 from tests.conftest import ROOT, JackServer
 from tests.jack_rig import onset, patched
@@ -120,7 +120,7 @@ def rendered(
     y = np.empty((len(x), channels), np.float32)
     for start in range(0, len(x), size):
         if switch and start == switch[0]:
-            bridge.set_preset(switch[1], fade_ms=FADE_MS)
+            bridge.set_preset(switch[1], fade_ms=CHANGE_FADE_MS)
         run_block(bridge.record, source[start : start + size], y[start : start + size], 0)
     return y
 
@@ -205,7 +205,7 @@ def test_a_reference_is_predicted_once_and_faded_into(
     start = fade // period * period
     want = rendered(stereo, 2, Preset.neutral(), rate, size=period, switch=(start, found))
     assert np.array_equal(y, want), f"off by {to_db(np.abs(y - want).max()):.0f} dBFS"
-    assert FADE_MS <= 50.0
+    assert CHANGE_FADE_MS <= 50.0
     # And half a second later what the plain render of the whole input gives, nearly.
     later = start + rate // 2
     plain = rendered(stereo, 2, found, rate)
