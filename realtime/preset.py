@@ -113,8 +113,8 @@ class Preset(Mapping[str, float]):
         """The preset as TOML text that `from_toml` reads back to an equal preset."""
         lines = [
             f"format = {FORMAT}",
-            f"name = {_toml_string(self._name)}",
-            f"description = {_toml_string(self._description)}",
+            f"name = {toml_string(self._name)}",
+            f"description = {toml_string(self._description)}",
             f'profile = "{self._profile}"',
             f'table = "{table_hash()}"',
         ]
@@ -213,6 +213,7 @@ def _checked(param_id: str, value: object) -> float:
     return float(value)
 
 
-def _toml_string(text: str) -> str:
+def toml_string(text: str) -> str:
+    """`text` as a TOML basic string, quotes included."""
     # JSON's escapes are a subset of TOML's basic strings, but for DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
