@@ -1,0 +1,230 @@
+"""Which control of a controller moves what: what a map says, apart from the file it stands in."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from realtime.midi import MidiError
+from realtime.midi.values import NULL, NUMBERED
+from realtime.targets import ACTIONS, BUTTONS, TARGETS, VALUES
+
+DEFAULT = "default"
+KINDS = ("cc", "note", "nrpn", "program")
+TAKEOVERS = ("pickup", "scaled", "jump")
+
+
+class MapError(MidiError):
+    """A map that cannot be used; the message names the control and the reason.
+
+    control: its place in the map, from 0, where one is to blame.
+    """
+
+    def __init__(self, message: str, control: int | None = None) -> None:
+        super().__init__(message)
+        self.control = control
+
+
+@dataclass(frozen=True)
+class MapControl:
+    """One knob, fader, pad or switch, and what it reaches.
+
+    kind, number: the message: "cc", "note" or "program" 0..127, "nrpn" 0..16382.
+    channel: 1..16, or None for the map's. bits: 7, or 14 where a CC below 32 comes with the one
+    32 above it; an NRPN has up to 14 in any case.
+    takeover: how a knob gets hold of a value that stands elsewhere; None: as the map says.
+    minimum, maximum: the plain values at a knob's ends, the target's range unless given;
+    maximum below minimum turns it round. on: the value that a switch sets and takes back; it
+    makes a CC or NRPN a switch, which a note or program is anyway. feedback: whether the
+    controller is told of moves that it did not make.
+
+    Raises: MapError where no such control can be.
+    """
+
+    target: str
+    kind: str
+    number: int
+    channel: int | None = None
+    bits: int = 7
+    takeover: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    on: float | None = None
+    feedback: bool = True
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            close = difflib.get_close_matches(shown(self.target).strip("'"), TARGETS, n=1)
+            hint = f", did you mean {close[0]!r}?" if close else ""
+            raise MapError(f"unknown target {shown(self.target)}{hint}")
+        if self.kind not in KINDS:
+            raise MapError(f"{self.kind!r} is none of {', '.join(KINDS)}")
+        _whole(self.kind, self.number, 0, NULL - 1 if self.kind == "nrpn" else 127)
+        if self.channel is not None:
+            _whole("channel", self.channel, 1, 16)
+        if self.bits not in (7, 14):
+            raise MapError(f"bits is {shown(self.bits)}, not 7 or 14")
+        if self.bits == 14 and (self.kind != "cc" or self.number > 31):
+            raise MapError("bits = 14 is for a cc from 0 to 31")
+        if not isinstance(self.feedback, bool):
+            raise MapError(f"feedback is {shown(self.feedback)}, not true or false")
+        if self.takeover is not None and self.takeover not in TAKEOVERS:
+            raise MapError(f"takeover {shown(self.takeover)} is none of {', '.join(TAKEOVERS)}")
+        if self.on is not None:
+            self._check_value("on", self.on)
+        for name in ("takeover", "minimum", "maximum"):
+            if getattr(self, name) is not None and not self.is_knob:
+                raise MapError(f"{name} is for knobs, and this one is pressed")
+        for name in ("minimum", "maximum"):
+            if getattr(self, name) is not None:
+                self._check_value(name, getattr(self, name))
+        if self.is_knob and math.isclose(*self._ends):
+            raise MapError("minimum and maximum are one value")
+
+    @property
+    def is_button(self) -> bool:
+        """Whether it presses a button, rather than setting a value."""
+        return self.target in BUTTONS
+
+    @property
+    def is_knob(self) -> bool:
+        """Whether it has positions, rather than being pressed."""
+        return not self.is_button and self.kind in ("cc", "nrpn") and self.on is None
+
+    @property
+    def message(self) -> str:
+        """Its message for a person: "CC 14, channel 2"."""
+        name = {"cc": "CC", "nrpn": "NRPN"}.get(self.kind, self.kind)
+        fine = ", 14 bits" if self.bits == 14 else ""
+        return f"{name} {self.number}{fine}" + (f", channel {self.channel}" if self.channel else "")
+
+    def to_value(self, position: float) -> float:
+        """A knob's position 0..1 to the target's plain value, through its taper."""
+        start, end = self._ends
+        return VALUES[self.target].from_unit(start + (end - start) * position)
+
+    def to_position(self, value: float) -> float:
+        """Where the knob would stand for a plain value; the nearer end if it does not reach it."""
+        start, end = self._ends
+        return min(1.0, max(0.0, (VALUES[self.target].to_unit(value) - start) / (end - start)))
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        param = VALUES[self.target]
+        low = 0.0 if self.minimum is None else param.to_unit(self.minimum)
+        return low, 1.0 if self.maximum is None else param.to_unit(self.maximum)
+
+    def _check_value(self, name: str, value: object) -> None:
+        if self.is_button:
+            raise MapError(f"{name} is for values, and {self.target} is a button")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise MapError(f"{name} is {shown(value)}, not a number")
+        param = VALUES[self.target]
+        # Python compares integers of any size; float() of a huge one would overflow.
+        if not param.minimum <= value <= param.maximum:
+            span = f"{param.minimum:g}..{param.maximum:g} {param.unit}".rstrip()
+            raise MapError(f"{name} is {shown(value)}, outside {span}")
+
+
+@dataclass(frozen=True)
+class MidiMap:
+    """Controls by their messages. Immutable; `path` is the file it came from, if any.
+
+    channel: 1..16, or None to listen to all: for programs and for controls that name none.
+
+    Raises: MapError where two controls want one message.
+    """
+
+    name: str
+    controls: tuple[MapControl, ...]
+    description: str = ""
+    channel: int | None = None
+    takeover: str = TAKEOVERS[0]
+    path: Path | None = None
+    _by_message: dict[tuple[str, int], list[MapControl]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        if self.channel is not None:
+            _whole("channel", self.channel, 1, 16)
+        if self.takeover not in TAKEOVERS:
+            raise MapError(f"takeover {shown(self.takeover)} is none of {', '.join(TAKEOVERS)}")
+        for index, control in enumerate(self.controls):
+            for other in self.clashes(control, self.controls[:index]):
+                one = "needed by" if _address(other) != _address(control) else "that of"
+                raise MapError(f"{control.message} is {one} {other.target} already", index)
+            self._by_message.setdefault((control.kind, control.number), []).append(control)
+
+    def find(self, kind: str, channel: int, number: int) -> MapControl | None:
+        """The control that this message belongs to."""
+        for control in self._by_message.get((kind, number), ()):
+            if self.heard(control) in (None, channel):
+                return control
+        return None
+
+    def bits(self, kind: str, channel: int, number: int) -> int:
+        """What the decoder has to know of a message: 7, 14, or 0 if no control is its."""
+        control = self.find(kind, channel, number)
+        if control is None:
+            return 0
+        return 14 if kind == "nrpn" else control.bits
+
+    def heard(self, control: MapControl) -> int | None:
+        """The channel on which `control` is heard; None: all."""
+        return control.channel or self.channel
+
+    def clashes(self, new: MapControl, among: Iterable[MapControl]) -> list[MapControl]:
+        """Those of `among` that a message of `new` could mean too."""
+        return [
+            other
+            for other in among
+            if None in (heard := {self.heard(new), self.heard(other)}) or len(heard) == 1
+            if _clash(new, other)
+        ]
+
+
+def default_map() -> MidiMap:
+    """The table's own numbers: each value by its CC and, in 14 bits, by the NRPN of that number."""
+    values = [MapControl(p.id, kind, p.cc) for kind in ("cc", "nrpn") for p in VALUES.values()]
+    buttons = [MapControl(action.id, "cc", action.cc) for action in ACTIONS]
+    return MidiMap(DEFAULT, (*values, *buttons), "the parameter table's own CC numbers")
+
+
+def shown(value: object) -> str:
+    """What a file has in a wrong place, in a few characters of one line."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return "a huge number"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _address(control: MapControl) -> tuple[str, int]:
+    return control.kind, control.number
+
+
+def _clash(one: MapControl, other: MapControl) -> bool:
+    """Whether a message says something to both, channels apart."""
+    if _address(one) == _address(other):
+        return True
+    if not _ccs(one).isdisjoint(_ccs(other)):
+        return True
+    kinds = {one.kind, other.kind}
+    return kinds == {"cc", "nrpn"} and not (_ccs(one) | _ccs(other)).isdisjoint(NUMBERED)
+
+
+def _ccs(control: MapControl) -> set[int]:
+    if control.kind != "cc":
+        return set()
+    return {control.number, control.number + 32 * (control.bits == 14)}
+
+
+def _whole(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise MapError(f"{name} is {shown(value)}, not a whole number")
+    if not low <= value <= high:
+        raise MapError(f"{name} is {shown(value)}, outside {low}..{high}")
