@@ -16,10 +16,10 @@ def temporary_beside(target: Path) -> tuple[int, str]:
     return tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
 
 
-def publish(temporary: str, target: Path) -> None:
+def publish(temporary: str, target: Path, *, new: bool = False) -> None:
     """Move a finished `temporary` into `target`'s place, on disk, as readable as any new file.
 
-    Raises: OSError
+    new: leave a `target` alone that is there already. Raises: OSError, FileExistsError then.
     """
     descriptor = os.open(temporary, os.O_RDWR)
     try:
@@ -29,17 +29,24 @@ def publish(temporary: str, target: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     os.chmod(temporary, 0o666 & ~umask)
-    os.replace(temporary, target)
+    if new:
+        os.link(temporary, target)  # unlike a rename, it never replaces
+        os.unlink(temporary)
+    else:
+        os.replace(temporary, target)
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text to `path`, through a link to what it points to. Raises: OSError"""
+def write_text(path: str | os.PathLike[str], text: str, *, new: bool = False) -> None:
+    """Write UTF-8 text to `path`, through a link to what it points to.
+
+    new: only where nothing is yet. Raises: OSError, FileExistsError where something is.
+    """
     target = Path(os.path.realpath(path))
     handle, temporary = temporary_beside(target)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        publish(temporary, target)
+        publish(temporary, target, new=new)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)

@@ -55,7 +55,8 @@ class Device:
 class StreamPlan:
     """Devices and format that both sides were found to support.
 
-    block_size: frames per block; 0 leaves it to the device.
+    block_size: frames per block; 0 leaves it to the device. ref_channel: index of the input's
+    channel that a reference is captured from, None where that is the input itself.
     """
 
     input: Device
@@ -64,6 +65,7 @@ class StreamPlan:
     block_size: int
     in_channels: int
     out_channels: int
+    ref_channel: int | None = None
 
 
 def _portaudio() -> Any:
@@ -168,11 +170,13 @@ def plan_stream(
     block_size: int = 0,
     in_channels: int | None = None,
     out_channels: int | None = None,
+    ref_channel: int | None = None,
 ) -> StreamPlan:
     """Choose devices and format, and ask both devices whether they can do it.
 
     sample_rate: None for the output device's own. block_size: 0 for the device's own.
-    in_channels, out_channels: 1 or 2; None for stereo where the device has it.
+    in_channels, out_channels: 1 or 2; None for stereo where the device has it. ref_channel: of the
+        input device, counted from 1, behind the input's own; None for none.
 
     Raises: AudioDeviceError
     """
@@ -186,10 +190,20 @@ def plan_stream(
             f"sample rate {rate} Hz is outside {SAMPLE_RATE_MIN}..{SAMPLE_RATE_MAX} Hz"
         )
     out_count = out_channels or min(2, sink.outputs)
-    in_count = in_channels or min(2, source.inputs)
-    _check(source, "input", in_count, rate)
+    if ref_channel is None:
+        in_count = in_channels or min(2, source.inputs)
+        _check(source, "input", in_count, rate)
+    else:
+        in_count = in_channels or max(1, min(2, ref_channel - 1))
+        if ref_channel <= in_count:
+            raise AudioDeviceError(
+                f"reference channel {ref_channel} is the input's: its own is a later one of the "
+                "device, such as 2 with --input-channels 1"
+            )
+        _check(source, "input", ref_channel, rate)
     _check(sink, "output", out_count, rate)
-    return StreamPlan(source, sink, rate, block_size, in_count, out_count)
+    at = None if ref_channel is None else ref_channel - 1
+    return StreamPlan(source, sink, rate, block_size, in_count, out_count, at)
 
 
 def _check(device: Device, kind: Kind, channels: int, rate: int) -> None:
@@ -240,7 +254,7 @@ class LiveStream:
                     samplerate=plan.sample_rate,
                     blocksize=plan.block_size,
                     device=(plan.input.index, plan.output.index),
-                    channels=(plan.in_channels, plan.out_channels),
+                    channels=(bridge.device_channels, plan.out_channels),
                     dtype="float32",
                     latency="low",
                     callback=callback.address,

@@ -1,7 +1,7 @@
 """The one struct between the audio thread and everything else.
 
 One preallocated record holds the chain's state, three slots through which coefficients cross,
-counters, and two rings of captured audio. The audio thread never waits: coefficients cross by
+counters, and three rings of captured audio. The audio thread never waits: coefficients cross by
 exchanging slot numbers (a triple buffer), audio leaves through single-producer, single-consumer
 rings whose overflow is counted. One thread at a time may write (`publish`, `set_preset`) and one
 may read the rings; the class takes care of the former with a lock that the audio thread never
@@ -11,6 +11,7 @@ sees.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,8 @@ BRIDGE = np.dtype(
         ("sample_rate", np.float64),
         ("in_channels", np.int64),
         ("out_channels", np.int64),
+        ("device_channels", np.int64),  # of the input as the stream has it, the first are ours
+        ("ref_channel", np.int64),  # the one a reference is captured from, -1 for none
         ("blocks", np.int64),
         ("frames", np.int64),
         ("late_blocks", np.int64),
@@ -56,6 +59,7 @@ BRIDGE = np.dtype(
         ("dsp_histogram", np.int64, (HISTOGRAM_BINS,)),
         ("input", RING),
         ("output", RING),
+        ("reference", RING),
     ],
     align=True,
 )
@@ -79,17 +83,20 @@ def take_published(bridge):
 
 
 @njit(**JIT)
-def ring_write(ring, block):
-    """Append float32 (frames, 1..2); what does not fit is counted as lost. [audio-thread]"""
-    frames, channels = block.shape
+def ring_write(ring, block, left, right):
+    """Append two channels of float32 (frames, any); what does not fit is counted as lost.
+
+    [audio-thread] left, right: their indices, the same one for a mono signal.
+    """
+    frames = block.shape[0]
     written = ring.at[0]
     room = RING_FRAMES - (written - atomic_load(ring.at, 1))
     count = min(frames, room)
     ring.lost += frames - count
     for i in range(count):
         at = (written + i) & (RING_FRAMES - 1)
-        ring.audio[at, 0] = block[i, 0]
-        ring.audio[at, 1] = block[i, channels - 1]
+        ring.audio[at, 0] = block[i, left]
+        ring.audio[at, 1] = block[i, right]
     atomic_store(ring.at, 0, written + count)
 
 
@@ -112,8 +119,9 @@ def _ring_waiting(ring):
 class Bridge:
     """Owns the record, and is the door to it for every thread but the audio thread.
 
-    sample_rate: Hz; in_channels, out_channels: 1 or 2, as the stream has them. The chain runs on
-    out_channels: a mono input feeds both, a stereo input to a mono output is averaged.
+    sample_rate: Hz; in_channels, out_channels: 1 or 2. The chain runs on out_channels: a mono
+    input feeds both, a stereo input to a mono output is averaged. ref_channel: index of a further
+    channel of the device, from which a reference is captured; the stream then has all up to it.
     Raises: ValueError on another rate or number of channels.
     """
 
@@ -123,6 +131,7 @@ class Bridge:
         in_channels: int = 2,
         out_channels: int = 2,
         preset: Preset | None = None,
+        ref_channel: int | None = None,
     ) -> None:
         for channels in (in_channels, out_channels):
             if channels not in (1, 2):
@@ -130,7 +139,9 @@ class Bridge:
         self.sample_rate = sample_rate
         self.in_channels = in_channels
         self.out_channels = out_channels
+        self.device_channels = in_channels if ref_channel is None else ref_channel + 1
         self._preset = preset or Preset.neutral()
+        self._prepared: dict[Preset, npt.NDArray[np.float64]] = {}
         self._writer = threading.Lock()
         # A structured array of one: its memory must outlive the stream that holds its address.
         self.memory = np.zeros(1, dtype=BRIDGE)
@@ -139,6 +150,8 @@ class Bridge:
         self.record["sample_rate"] = sample_rate
         self.record["in_channels"] = in_channels
         self.record["out_channels"] = out_channels
+        self.record["device_channels"] = self.device_channels
+        self.record["ref_channel"] = -1 if ref_channel is None else ref_channel
         prepare_chain(self.record["chain"], self._preset, sample_rate)
 
     @property
@@ -158,8 +171,15 @@ class Bridge:
         """
         with self._writer:
             frames = fade_frames(self._preset, preset, self.sample_rate, fade_ms)
-            _publish(self.record, design_chain(preset, self.sample_rate), frames)
+            coefs = self._prepared.get(preset)
+            if coefs is None:
+                coefs = design_chain(preset, self.sample_rate)
+            _publish(self.record, coefs, frames)
             self._preset = preset
+
+    def prepare(self, presets: Iterable[Preset]) -> None:
+        """Design what may be asked for next, so that `set_preset` has only to publish it."""
+        self._prepared = {p: design_chain(p, self.sample_rate) for p in presets}
 
     def read_input(self) -> tuple[npt.NDArray[np.float32], int]:
         """What came in since the last call: float32 (frames, in_channels), frames lost so far."""
@@ -168,6 +188,10 @@ class Bridge:
     def read_output(self) -> tuple[npt.NDArray[np.float32], int]:
         """What went out since the last call: float32 (frames, out_channels), frames lost so far."""
         return self._read(self.record["output"], self.out_channels)
+
+    def read_reference(self) -> npt.NDArray[np.float32]:
+        """What came in on ref_channel since the last call: float32 (frames, 1)."""
+        return self._read(self.record["reference"], 1)[0]
 
     @staticmethod
     def _read(ring: np.void, channels: int) -> tuple[npt.NDArray[np.float32], int]:

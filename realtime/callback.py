@@ -28,14 +28,14 @@ _CONTINUE = 0  # paContinue
 
 
 @njit(**JIT)
-def _copy_in(source, out):
-    """Input channels -> output channels: the same, one to both, or the mean of two."""
+def _copy_in(source, channels, out):
+    """The first 1..2 of input channels -> output: the same, one to both, or the mean of two."""
     frames = out.shape[0]
-    if source.shape[1] == out.shape[1]:
+    if channels == out.shape[1]:
         for i in range(frames):
             for channel in range(out.shape[1]):
                 out[i, channel] = source[i, channel]
-    elif source.shape[1] == 1:
+    elif channels == 1:
         for i in range(frames):
             out[i, 0] = source[i, 0]
             out[i, 1] = source[i, 0]
@@ -60,17 +60,19 @@ def run_block(bridge, source, out, flags):
 
     [audio-thread] Allocates nothing, cannot raise. Changes `bridge` and `out`.
 
-    bridge: record of BRIDGE; source: float32 (frames, in_channels)
+    bridge: record of BRIDGE; source: float32 (frames, device_channels)
     out: float32 (frames, out_channels); flags: PaStreamCallbackFlags
     """
     began = now_ns()
     for bit in range(4):
         bridge.flags[bit] += (flags >> bit) & 1
     take_published(bridge)
-    ring_write(bridge.input, source)
-    _copy_in(source, out)
+    ring_write(bridge.input, source, 0, bridge.in_channels - 1)
+    if bridge.ref_channel >= 0:
+        ring_write(bridge.reference, source, bridge.ref_channel, bridge.ref_channel)
+    _copy_in(source, bridge.in_channels, out)
     process_block(out, bridge.chain)
-    ring_write(bridge.output, out)
+    ring_write(bridge.output, out, 0, out.shape[1] - 1)
     _record_time(bridge, out.shape[0], now_ns() - began)
 
 
@@ -85,7 +87,7 @@ def _stream_callback(source, out, frames, time_info, flags, userdata):
         return _CONTINUE
     run_block(
         bridge,
-        carray(source, (count, bridge.in_channels), np.float32),
+        carray(source, (count, bridge.device_channels), np.float32),
         output,
         np.int64(flags),
     )

@@ -36,6 +36,7 @@ class State:
     effective: what the hands and the prediction come to; what is heard unless bypassed.
     base: what was predicted or loaded, after morph and amount, before any hand.
     predicted: ids that a model chose. overrides: id -> plain value that a hand set.
+    dry_gain_db: of the dry sound while bypassed; None, which is 0 dB, where no match was possible.
     origin: where the base comes from, for a person. number: grows with every change.
     """
 
@@ -47,6 +48,7 @@ class State:
     morph: float
     bypassed: bool
     panicked: bool
+    dry_gain_db: float | None
     origin: str
     number: int
 
@@ -82,7 +84,7 @@ class _Sound:
     globals: dict[str, float] = field(default_factory=lambda: {p.id: p.default for p in GLOBALS})
     bypassed: bool = False
     panicked: bool = False
-    dry_gain_db: float = 0.0
+    dry_gain_db: float | None = 0.0
 
 
 class Controls:
@@ -91,7 +93,8 @@ class Controls:
     preset: what the sound starts from. publish: takes every preset that is to be heard, with the
         fade in ms, or None for the table's smoothing; called under the lock, in order.
     amount, morph: what these two start from.
-    matched_gain_db: asked on bypass, for the gain that makes the dry sound as loud as the styled.
+    matched_gain_db: asked on bypass for the gain that makes the dry sound as loud as the styled,
+        None where that cannot be measured.
     """
 
     def __init__(
@@ -102,7 +105,7 @@ class Controls:
         origin: str = "",
         amount: float = 1.0,
         morph: float = 0.0,
-        matched_gain_db: Callable[[], float] = lambda: 0.0,
+        matched_gain_db: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._publish = publish
         self._matched_gain_db = matched_gain_db
@@ -183,8 +186,7 @@ class Controls:
                 sound.bypassed, fade_ms = not sound.bypassed, BYPASS_FADE_MS
                 sound.panicked = False
                 if sound.bypassed:
-                    gain_db = self._matched_gain_db()
-                    sound.dry_gain_db = BY_ID["output.gain_db"].clamp(gain_db)
+                    sound.dry_gain_db = self._matched_gain_db()
             elif action == "panic":
                 sound.bypassed = sound.panicked = True
                 sound.dry_gain_db, fade_ms = 0.0, PANIC_FADE_MS
@@ -228,7 +230,8 @@ class Controls:
         """What the audio thread is to play. Under the lock."""
         if not self._sound.bypassed:
             return self._state.effective
-        return Preset.neutral().with_values({"output.gain_db": self._sound.dry_gain_db})
+        gain_db = BY_ID["output.gain_db"].clamp(self._sound.dry_gain_db or 0.0)
+        return Preset.neutral().with_values({"output.gain_db": gain_db})
 
     def _snapshot(self, number: int) -> State:
         sound = self._sound
@@ -243,6 +246,7 @@ class Controls:
             morph=sound.globals["morph"],
             bypassed=sound.bypassed,
             panicked=sound.panicked,
+            dry_gain_db=sound.dry_gain_db,
             origin=sound.origin,
             number=number,
         )

@@ -1,8 +1,8 @@
-"""The live engine: audio runs at once, is listened to, and goes where the controls say.
+"""The live engine: audio runs at once, is listened to, and the stage's work is done meanwhile.
 
 Audio itself is the compiled callback's, and parameters reach it on the threads of those who set
-them. This control loop only drains the rings, follows the style and fills the meters; if it
-stalls, the sound goes on.
+them. This control loop only drains the rings, does what the buttons ask for and fills the
+meters; if it stalls, the sound goes on.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from realtime.audio_files import to_channels
 from realtime.audio_io import LiveStream, StreamPlan
 from realtime.bridge import Bridge
 from realtime.controls import CHANGE_FADE_MS, Controls
-from realtime.measure import measure, preload
+from realtime.measure import preload
 from realtime.meters import Display, Meters
 from realtime.monitor import Monitor
-from realtime.preset import Preset
-from realtime.session import Session, overflows, predicted_ids, underflows
-from realtime.style import Style, StyleRequest
+from realtime.session import Session, overflows, reference_sounds, underflows
+from realtime.stage import Stage
 
 _TICK_SECONDS = 0.02
 _METER_SECONDS = 0.05
@@ -43,11 +41,10 @@ class DeviceLostError(RuntimeError):
 
 
 class LiveEngine:
-    """Opens the devices, runs the chain on them, and follows the style there.
+    """Opens the devices and runs the chain on them.
 
-    bridge: of the plan's rate and channels; controls publishes to it. monitor: is fed with what
-    comes in and goes out. request: how to get a style, or None to stay with the controls' preset.
-    styled: gets each preset that was predicted.
+    bridge: of the plan's rate and channels; controls publishes to it. monitor, stage: are fed
+    with what comes in and goes out.
 
     Raises: AudioDeviceError if the devices do not open.
     """
@@ -58,21 +55,16 @@ class LiveEngine:
         bridge: Bridge,
         controls: Controls,
         monitor: Monitor,
+        stage: Stage,
         display: Display,
-        request: StyleRequest | None = None,
-        *,
-        styled: Callable[[Preset], None] = lambda _: None,
     ) -> None:
         self.plan = plan
         self._bridge = bridge
         self._controls = controls
         self._monitor = monitor
+        self._stage = stage
         self._display = display
-        self._request = request
-        self._styled = styled
-        self._style: Style | None = None
         self._histogram = bridge.dsp_histogram()
-        controls.listen(monitor.changed)
         self._stream = LiveStream(plan, bridge)
         self._latency_ms = self._stream.latency_ms
 
@@ -104,13 +96,10 @@ class LiveEngine:
             raise self._lost("the sound device opened but never asked for audio", 0.0)
         running()
         threading.Thread(target=preload, name="preload", daemon=True).start()
-        if self._request is not None:
-            self._style = Style(
-                self._request, self.plan.sample_rate, self.plan.in_channels, self._display.say
-            )
         end = math.inf if duration is None else time.monotonic() + duration
         last_block, last_blocks, last_meters = started, 0, 0.0
-        while not stop.wait(_TICK_SECONDS):
+        while not stop.is_set():
+            self._stage.work(_TICK_SECONDS)
             now = time.monotonic()
             if now >= end:
                 break
@@ -130,11 +119,6 @@ class LiveEngine:
         self._step()
         return self._session(seconds)
 
-    @property
-    def style_failed(self) -> bool:
-        """Whether a style was asked for, heard, and could not be made."""
-        return self._style is not None and bool(self._style.error)
-
     def _wait_for_first_block(self, stop: threading.Event) -> bool:
         limit = time.monotonic() + _FIRST_BLOCK_SECONDS
         while time.monotonic() < limit and not stop.is_set():
@@ -147,18 +131,8 @@ class LiveEngine:
         heard, _ = self._bridge.read_input()
         played, _ = self._bridge.read_output()
         self._monitor.add(heard, played, self._controls.state.bypassed)
-        if self._style is None:
-            return
-        preset = self._style.step(heard)
-        if preset is not None:
-            self._restyle(preset)
-
-    def _restyle(self, preset: Preset) -> None:
-        assert self._request is not None
-        origin = f"predicted from {self._request.name}"
-        self._controls.restyle([preset], origin, predicted_ids(preset))
-        self._display.say(f"the style is on, {origin}")
-        self._styled(preset)
+        own = self.plan.ref_channel is not None
+        self._stage.listen(heard, self._bridge.read_reference() if own else None)
 
     def _fade_out(self) -> None:
         """Go quiet before the stream ends: sound cut off in full swing is a click."""
@@ -172,13 +146,13 @@ class LiveEngine:
         in_dbfs, out_dbfs = self._monitor.peaks_dbfs()
         slowest_seconds = self._bridge.slowest_since(self._histogram)
         self._histogram = self._bridge.dsp_histogram()
-        counters = self._bridge.counters()
+        state, counters = self._controls.state, self._bridge.counters()
         block_seconds = counters["frames"] / counters["blocks"] / self.plan.sample_rate
         return Meters(
             in_dbfs=in_dbfs,
             out_dbfs=out_dbfs,
             gain_reduction_db=self._bridge.gain_reduction_db,
-            style=self._style.status() if self._style else "playing",
+            style=self._stage.style.status() or ("styled" if state.predicted else "playing"),
             seconds=seconds,
             latency_ms=self._latency_ms,
             sample_rate=self.plan.sample_rate,
@@ -194,15 +168,12 @@ class LiveEngine:
 
     def _session(self, seconds: float) -> Session:
         plan, state = self.plan, self._controls.state
-        sounds = self._monitor.sounds()
-        notes = []
-        if self._style is not None:
-            if self._style.reference is not None:
-                audio, rate = self._style.reference
-                sounds["reference"] = measure(to_channels(audio, plan.out_channels), rate)
-            if self._style.preset is None:
-                notes.append(f"no style was applied: {self._style.status()}")
-                notes.extend(self._style.advice())
+        references = reference_sounds(self._stage.style.references, plan.out_channels)
+        sounds = self._monitor.sounds() | references
+        style, notes = self._stage.style, []
+        if style.status():
+            notes.append(f"no new style was applied: {style.status()}")
+            notes.extend(style.advice())
         devices = dict.fromkeys((plan.input.full_name, plan.output.full_name))
         return Session(
             place=" -> ".join(devices),

@@ -60,14 +60,14 @@ class Monitor:
             self._in_peaks, self._out_peaks = (0.0,) * len(inside), (0.0,) * len(outside)
         return tuple(map(_dbfs, inside)), tuple(map(_dbfs, outside))
 
-    def matched_gain_db(self) -> float:
-        """The gain that makes the input as loud as the output lately was; NaN if unmeasurable."""
+    def matched_gain_db(self) -> float | None:
+        """The gain that makes the input as loud as the output lately was; None: unmeasurable."""
         with self._lock:
             frames = min(self._same_frames, round(MATCH_SECONDS * self._rate))
             heard, played = self._heard.audio(frames), self._played.audio(frames)
         dry = loudness_lufs(to_channels(heard, self._out_channels), self._rate)
         gain_db = loudness_lufs(played, self._rate) - dry
-        return gain_db if math.isfinite(gain_db) else math.nan
+        return gain_db if math.isfinite(gain_db) else None
 
     def sounds(self) -> dict[str, Sound]:
         """Measures of "input" and "output", both on the output's channels so that they compare."""

@@ -44,7 +44,7 @@ _PRESSED = 0.5  # a button's argument from here on is a press, below its release
 _PROGRAMS, _BANKS = 128, 16_384  # as in MIDI
 
 
-class OscError(RuntimeError):
+class OscError(ValueError):
     """An address that cannot be used; the message names it in one line."""
 
 

@@ -76,7 +76,7 @@ def _value(param: Param, value: float, mark: str) -> str:
 
 
 def _sound_rows(session: Session) -> Iterator[Row]:
-    for name in ("input", "reference", "output"):
+    for name in ("input", "reference", "reference 1", "reference 2", "output"):
         if name in session.sounds:
             yield name, _sound(session.sounds[name])
 

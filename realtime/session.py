@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from realtime.measure import Sound
+from realtime.audio_files import to_channels
+from realtime.measure import Sound, measure
 from realtime.params import PROFILES
 from realtime.preset import Preset
+from realtime.style import Reference
 
 # What stands in a predicted preset though no model names it: the chain's gain staging.
 _STAGING = ("input.gain_db", "output.gain_db")
@@ -16,6 +18,17 @@ _STAGING = ("input.gain_db", "output.gain_db")
 def predicted_ids(preset: Preset) -> frozenset[str]:
     """Ids of a predicted preset that were chosen for its pair of recordings."""
     return frozenset((*PROFILES[preset.profile].predicted, *_STAGING))
+
+
+def reference_sounds(references: Sequence[Reference], channels: int) -> dict[str, Sound]:
+    """Measures of "reference", or of "reference 1" and "reference 2", as heard on the output."""
+    names = [f"reference {n}" for n in range(1, len(references) + 1)]
+    return {
+        name if len(references) > 1 else "reference": measure(
+            to_channels(reference.audio, channels), reference.sample_rate
+        )
+        for name, reference in zip(names, references, strict=True)
+    }
 
 
 def underflows(counters: Mapping[str, int]) -> int:
@@ -35,8 +48,8 @@ class Session:
     place: devices or files, for a person. origin: where the preset comes from, for a person.
     predicted: ids whose values a model chose. by_hand: ids that a person set.
     sample_rate: Hz. seconds: how long audio ran.
-    sounds: "input", "reference", "output" -> measures, those that exist, each as it is heard on
-        the output's channels, so that they compare.
+    sounds: "input", "reference" (or two), "output" -> measures, those that exist, each as it is
+        heard on the output's channels, so that they compare.
     counters: the bridge's. dsp_us: percentiles of the time one block took, in microseconds.
     latency_ms: as the driver reports it; 0 for a file.
     render_seconds: how long a file took to render; None for a live session.

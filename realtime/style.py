@@ -1,10 +1,13 @@
-"""From input audio to a predicted preset: once, off the audio thread, while the sound goes on."""
+"""From what is heard to predicted presets: off the audio thread, while the sound goes on.
+
+A reference is given, or captured from the input or from a channel of its own; then some seconds
+of the input are heard, and the model runs. All of it can be asked for again at any time.
+"""
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from realtime.audio_files import check_reference
@@ -12,30 +15,51 @@ from realtime.capture import GATE_DBFS, Collector
 from realtime.measure import Audio
 from realtime.preset import Preset
 
+REFERENCE_SECONDS = 10.0
 _HINT_SECONDS = 10.0
 
 Predict = Callable[[Audio, Audio, int, int], Preset]
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A recording to sound like: float32 `(frames, channels)`, its rate, its name for a person."""
+
+    audio: Audio
+    sample_rate: int
+    name: str
+
+
+@dataclass(frozen=True)
 class StyleRequest:
     """How to get at a style.
 
-    predict: (input, reference, sample_rate, reference's rate) -> Preset, called once on a thread
-        of its own; both arrays float32 `(frames, channels)`.
-    reference: audio and its rate, or None to capture `reference_seconds` from the input.
-    name: what a person calls the reference. gate_dbfs: level above which input counts.
+    predict: (input, reference, sample_rate, reference's rate) -> Preset, called for each
+        reference on a thread of its own; both arrays float32 `(frames, channels)`.
+    references: what to sound like, at most two; none yet where they are to be captured.
+    reference_seconds: how much of a reference is captured. gate_dbfs: level above which input
+        counts. channel: a person's name for the channel that a reference is captured from,
+        "" where that is the input itself.
     """
 
     predict: Predict
-    reference: tuple[Audio, int] | None
-    name: str
-    reference_seconds: float = 0.0
+    references: tuple[Reference, ...] = ()
+    reference_seconds: float = REFERENCE_SECONDS
     gate_dbfs: float = GATE_DBFS
+    channel: str = ""
+
+
+def origin_of(references: Sequence[Reference]) -> str:
+    """Where presets predicted from these come from, for a person."""
+    return "predicted from " + " and ".join(reference.name for reference in references)
 
 
 class Style:
-    """From input audio to a predicted preset, step by step; `preset` is set at the end."""
+    """Listens, predicts, and says what it waits for. Driven by one thread.
+
+    references: what there is to sound like now. presets: the newest prediction, one for each.
+    error: why the newest attempt came to nothing, or "".
+    """
 
     def __init__(
         self, request: StyleRequest, sample_rate: int, channels: int, say: Callable[[str], None]
@@ -44,112 +68,171 @@ class Style:
         self._rate = sample_rate
         self._channels = channels
         self._say = say
-        self._result: Preset | Exception | None = None
-        self._worker: threading.Thread | None = None
+        self.references = request.references
+        self.presets: tuple[Preset, ...] = ()
+        self.error = ""
+        self._reference: Collector | None = None  # what is being heard of the next reference
+        self._input: Collector | None = None  # and of the input
+        self._place = 0
+        self._prediction: _Prediction | None = None
         self._frames = 0
         self._hinted = False
-        self.preset: Preset | None = None
-        self.error = ""
-        self.reference = request.reference
-        self._collector = self._collect_input(after_pause=False)
-        if self.reference is None:
-            self._collector = Collector(
-                sample_rate, channels, request.reference_seconds, request.gate_dbfs
-            )
-            say(f"play the sound you like: {request.reference_seconds:g} s of it are the reference")
-        else:
-            self._announce_input("now")
 
-    def step(self, x: Audio) -> Preset | None:
-        """Take the next `(frames, channels)` of input; the preset, once, when it is there."""
-        if self.preset is not None or self.error:
-            return None
-        if self._worker is not None:
-            return self._collect_result()
-        self._collector.add(x)
-        self._frames += len(x)
-        if not self._collector.done:
-            if self._frames > _HINT_SECONDS * self._rate and not self._hinted:
-                self._hinted = True
-                for line in self.advice():
-                    self._say(line)
-            return None
-        if self.reference is None:
-            self._take_reference()
+    @property
+    def busy(self) -> bool:
+        """Whether a style is on its way."""
+        return any((self._reference, self._input, self._prediction))
+
+    def capture(self, place: int = 0) -> None:
+        """Hear a new reference, then predict; what was under way is dropped.
+
+        place: which of two references it replaces.
+        """
+        request, seconds = self._request, self._request.reference_seconds
+        self._begin()
+        self._place = place
+        self._reference = Collector(
+            self._rate, 1 if request.channel else self._channels, seconds, request.gate_dbfs
+        )
+        where = f" into {request.channel}" if request.channel else ""
+        self._say(f"play the sound you like{where}: {seconds:g} s of it are the reference")
+        if request.channel:  # both can be heard at the same time
+            self._hear_input("and")
+
+    def predict(self) -> None:
+        """Predict for what is played from now on; what was under way is dropped."""
+        if self.references:
+            self._begin()
+            self._hear_input("now")
         else:
-            self._start_worker()
-        return None
+            self._say("there is no reference to predict from yet: capture one")
+
+    def step(self, heard: Audio, channel: Audio | None = None) -> tuple[Preset, ...]:
+        """Take the next `(frames, channels)` of input, and `(frames, 1)` of the reference's
+        channel; the presets, once, when they are there."""
+        if self._prediction is not None:
+            return self._collect()
+        if not self.busy:
+            return ()
+        self._frames += len(heard)
+        if self._input is not None:
+            self._input.add(heard)
+        if self._reference is not None:
+            self._reference.add(heard if channel is None else channel)
+            if self._reference.done:
+                self._take_reference(self._reference)
+        if self._reference is None and self._input is not None and self._input.done:
+            self._prediction = _Prediction(
+                self._request.predict, self._input.audio(), self._rate, self.references
+            )
+            self._input = None
+        elif self._frames > _HINT_SECONDS * self._rate and not self._hinted:
+            for line in self.advice():
+                self._hinted = True
+                self._say(line)
+        return ()
 
     def status(self) -> str:
-        """Where it stands, for a person, in a few words."""
-        if self.preset is not None:
-            return "styled"
-        if self.error:
-            return "dry: " + self.error
-        if self._worker is not None:
+        """What it is doing, for a person, in a few words; "" when it is done."""
+        if self._prediction is not None:
             return "predicting"
-        collector = self._collector
+        collector = self._waiting()
+        if collector is None:
+            return f"no style: {self.error}" if self.error else ""
         if collector.waiting_for_pause:
             return "waiting for a second of quiet"
-        what = "of the reference" if self.reference is None else "of your sound"
+        what = "of the reference" if collector is self._reference else "of your sound"
         gate = "" if collector.heard_seconds else f" above {self._request.gate_dbfs:g} dBFS"
         return f"heard {collector.heard_seconds:.1f} of {collector.seconds:g} s {what}{gate}"
 
     def advice(self) -> list[str]:
         """What a person can do who waits for a style in vain, in a line, or nothing."""
-        if self._collector.heard_seconds or self._collector.waiting_for_pause or self.error:
+        collector = self._waiting()
+        if collector is None or collector.heard_seconds or collector.waiting_for_pause:
             return []
-        level = self._collector.loudest_dbfs
         heard = (
-            f"the loudest was {level:.0f} dBFS" if level > -math.inf else "there was only silence"
+            f"the loudest was {collector.loudest_dbfs:.0f} dBFS"
+            if collector.loudest_dbfs > float("-inf")
+            else "there was only silence"
+        )
+        own = bool(self._request.channel) and collector is self._reference
+        where, choose = (
+            (f" on {self._request.channel}", "--ref-channel") if own else ("", "--input-device")
         )
         return [
-            f"nothing above {self._request.gate_dbfs:g} dBFS came in, {heard}: "
-            "play louder, choose another --input-device, or set a lower --gate-db"
+            f"nothing above {self._request.gate_dbfs:g} dBFS came in{where}, {heard}: "
+            f"play louder, choose another {choose}, or set a lower --gate-db"
         ]
 
-    def _take_reference(self) -> None:
-        captured = self._collector.audio()
+    def _waiting(self) -> Collector | None:
+        """What is being listened for."""
+        return self._reference or self._input
+
+    def _begin(self) -> None:
+        self._reference = self._input = self._prediction = None
+        self.error, self._frames, self._hinted = "", 0, False
+
+    def _hear_input(self, when: str, *, after_pause: bool = False) -> None:
+        self._frames, self._hinted = 0, False
+        self._input = Collector(
+            self._rate,
+            self._channels,
+            gate_dbfs=self._request.gate_dbfs,
+            after_pause=after_pause,
+        )
+        self._say(f"{when} play or speak: {self._input.seconds:g} s of your own sound are needed")
+
+    def _take_reference(self, collector: Collector) -> None:
+        audio = collector.audio()
         try:
-            check_reference(captured, self._rate, "the captured reference")
+            check_reference(audio, self._rate, "the captured reference")
         except ValueError as error:
             self._fail(error)
             return
-        self.reference = captured, self._rate
-        self._collector = self._collect_input(after_pause=True)
-        self._say("reference captured: stop it, keep quiet for a second")
-        self._announce_input("then")
+        captured = Reference(audio, self._rate, self._request.channel or "the input")
+        if self.references:
+            self.references = (
+                *self.references[: self._place], captured, *self.references[self._place + 1 :],
+            )  # fmt: skip
+        else:
+            self.references = (captured,)
+        self._reference = None
+        if self._request.channel:
+            self._say("reference captured")
+        else:
+            self._say("reference captured: stop it, keep quiet for a second")
+            self._hear_input("then", after_pause=True)
 
-    def _collect_input(self, after_pause: bool) -> Collector:
-        return Collector(
-            self._rate, self._channels, gate_dbfs=self._request.gate_dbfs, after_pause=after_pause
-        )
-
-    def _announce_input(self, when: str) -> None:
-        seconds = self._collector.seconds
-        self._say(f"{when} play or speak: {seconds:g} s of your own sound are needed")
-
-    def _start_worker(self) -> None:
-        self._worker = threading.Thread(target=self._predict, name="predict", daemon=True)
-        self._worker.start()
-
-    def _predict(self) -> None:
-        assert self.reference is not None
-        audio, rate = self.reference
-        try:
-            self._result = self._request.predict(self._collector.audio(), audio, self._rate, rate)
-        except Exception as error:  # whatever it is, the sound must go on: say it and stay dry
-            self._result = error
-
-    def _collect_result(self) -> Preset | None:
-        result = self._result
+    def _collect(self) -> tuple[Preset, ...]:
+        assert self._prediction is not None
+        result = self._prediction.result
         if isinstance(result, Exception):
             self._fail(result)
-        elif result is not None:
-            self.preset = result
-            return result
-        return None
+            return ()
+        if result:
+            self._prediction = None
+            self.presets = result
+        return result
 
     def _fail(self, error: Exception) -> None:
+        self._begin()
         self.error = " ".join(str(error).split()) or type(error).__name__
-        self._say(f"no style, the sound stays dry: {self.error}")
+        self._say(f"no new style, the sound stays as it is: {self.error}")
+
+
+class _Prediction:
+    """The model at work on a thread of its own; `result` is empty until it is done."""
+
+    def __init__(
+        self, predict: Predict, heard: Audio, sample_rate: int, references: Sequence[Reference]
+    ) -> None:
+        self._arguments = predict, heard, sample_rate, references
+        self.result: tuple[Preset, ...] | Exception = ()
+        threading.Thread(target=self._run, name="predict", daemon=True).start()
+
+    def _run(self) -> None:
+        predict, heard, rate, references = self._arguments
+        try:
+            self.result = tuple(predict(heard, r.audio, rate, r.sample_rate) for r in references)
+        except Exception as error:  # whatever it is, the sound must go on: say it, change nothing
+            self.result = error

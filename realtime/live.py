@@ -1,0 +1,185 @@
+"""A live session: from the options to the sound, with all that a performer's hands hold."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realtime.capture import GATE_DBFS
+from realtime.commands import finish, predict_with, predictor, preset_entry, read_references
+from realtime.controls import Controls
+from realtime.interpolate import with_amount
+from realtime.preset import Preset, PresetError, save_preset
+from realtime.set_list import Entry, load_set_list
+from realtime.startup import compile_chain, stop_on_signals
+from realtime.style import REFERENCE_SECONDS, StyleRequest
+from realtime.voice import Voice
+
+if TYPE_CHECKING:
+    from realtime.meters import Display
+    from realtime.predictor import Predictor
+    from realtime.programs import Programs
+    from realtime.stage import Stage
+
+
+def live(args: argparse.Namespace, started: float) -> int:
+    """Run live until Ctrl-C, SIGTERM or --duration; the exit status.
+
+    started: `time.perf_counter()` when the program began.
+
+    Raises: ValueError (of many kinds, each one line) before anything sounds.
+    """
+    from realtime.audio_io import list_devices, plan_stream
+
+    voice = Voice(sys.stderr)
+    begin, programs = _beginning(args)
+    references = read_references(args)
+    wants_style = bool(references) or args.ref_live is not None
+    loading = _in_background(args.model) if wants_style or args.model else None
+    plan = plan_stream(
+        list_devices(),
+        input_query=args.input_device or args.device,
+        output_query=args.output_device or args.device,
+        sample_rate=args.sample_rate,
+        block_size=args.block_size or 0,
+        in_channels=args.input_channels,
+        out_channels=args.channels,
+        ref_channel=args.ref_channel,
+    )
+    from realtime.bridge import Bridge
+    from realtime.engine import DeviceLostError, LiveEngine
+    from realtime.monitor import Monitor
+    from realtime.stage import Stage
+    from realtime.style import Style
+
+    if loading is not None:
+        loading.result()
+    compile_chain(voice)
+    request = StyleRequest(
+        predict=predict_with(args.model),
+        references=references,
+        reference_seconds=args.ref_live or REFERENCE_SECONDS,
+        gate_dbfs=GATE_DBFS if args.gate_db is None else args.gate_db,
+        channel="" if args.ref_channel is None else f"channel {args.ref_channel}",
+    )
+    amount = 1.0 if args.amount is None else args.amount
+    first = with_amount(begin.preset, amount)
+    bridge = Bridge(plan.sample_rate, plan.in_channels, plan.out_channels, first, plan.ref_channel)
+    monitor = Monitor(plan.sample_rate, plan.in_channels, plan.out_channels)
+    controls = Controls(
+        begin.preset,
+        bridge.set_preset,
+        origin=begin.origin if begin.name else "dry",
+        amount=amount,
+        morph=args.morph or 0.0,
+        matched_gain_db=monitor.matched_gain_db,
+    )
+    saving = _Saving(args.save_preset, controls, voice)
+    stage = Stage(
+        bridge,
+        controls,
+        monitor,
+        Style(request, plan.sample_rate, plan.in_channels, voice.say),
+        programs,
+        say=voice.say,
+        styled=saving.first,
+        save_to=None if args.save_preset is None else Path(args.save_preset),
+    )
+
+    def running() -> None:
+        devices = " -> ".join(dict.fromkeys((plan.input.full_name, plan.output.full_name)))
+        voice.say(f"audio running after {time.perf_counter() - started:.2f} s: {devices}")
+        voice.say("Ctrl-C stops it and prints a report")
+        if references:
+            stage.style.predict()
+        elif args.ref_live is not None:
+            stage.capture()
+        else:
+            saving.first()
+
+    with stop_on_signals() as stop, ExitStack() as hands:
+        engine = LiveEngine(plan, bridge, controls, monitor, stage, voice)
+        _open_hands(hands, args, controls, stage, voice)
+        try:
+            session = engine.run(stop, args.duration, running)
+        except DeviceLostError as lost:
+            hands.close()
+            voice.close()
+            finish(lost.session, args)
+            print(f"afx-live: {lost}", file=sys.stderr, flush=True)
+            if lost.hung:
+                sys.stdout.flush()
+                os._exit(1)
+            return 1
+    voice.close()
+    finish(session, args)
+    unstyled = wants_style and bool(stage.style.error) and not stage.style.presets
+    return 1 if saving.failed or unstyled else 0
+
+
+def _beginning(args: argparse.Namespace) -> tuple[Entry, Programs]:
+    """What sounds first, and what can be stepped through. Raises: PresetError, SetListError"""
+    from realtime.programs import Programs
+
+    set_list = None if args.set_list is None else load_set_list(args.set_list)
+    if args.preset is not None:
+        begin = preset_entry(args.preset)
+    elif set_list is not None and args.ref is None and args.ref_live is None:
+        begin = set_list.entries[0]
+    else:
+        begin = Entry("", Preset.neutral())
+    return begin, Programs(set_list, begin.name)
+
+
+def _open_hands(
+    hands: ExitStack, args: argparse.Namespace, controls: Controls, stage: Stage, display: Display
+) -> None:
+    """Open what moves the controls from outside; leaving `hands` closes it.
+
+    Raises: OscError
+    """
+    if args.osc is not None:
+        from realtime.osc import Osc, parse_address
+
+        host, port = parse_address(args.osc)
+        reply = None if args.osc_reply is None else parse_address(args.osc_reply)
+        osc = Osc(
+            controls, host=host, port=port, reply=reply, say=display.say, program=stage.program
+        )
+        hands.callback(osc.close)
+        osc.start()
+
+
+class _Saving:
+    """--save-preset: the first sound that was asked for, written once."""
+
+    def __init__(self, path: str | None, controls: Controls, display: Display) -> None:
+        self._path = path
+        self._controls = controls
+        self._display = display
+        self.failed = False
+
+    def first(self) -> None:
+        """Write the sound as it is now, if nothing was written yet."""
+        path, self._path = self._path, None
+        if path is None:
+            return
+        try:
+            save_preset(self._controls.state.effective, path)
+            self._display.say(f"preset written to {path!r}")
+        except PresetError as error:  # the sound goes on; the exit status tells
+            self.failed = True
+            self._display.say(f"afx-live: {error}")
+
+
+def _in_background(model: str | None) -> Future[Predictor]:
+    pool = ThreadPoolExecutor(max_workers=1)
+    future = pool.submit(predictor, model)
+    pool.shutdown(wait=False)
+    return future

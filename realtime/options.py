@@ -1,0 +1,182 @@
+"""The options of afx-live: their help, their values, and what goes together."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import NoReturn
+
+from realtime.interpolate import AMOUNT_MAX
+
+LIVE_ONLY = (
+    "ref_live", "ref_channel", "set_list", "device", "input_device", "output_device",
+    "input_channels", "block_size", "sample_rate", "duration", "osc", "osc_reply",
+)  # fmt: skip
+REFERENCES_MAX = 2
+
+
+EXAMPLES = """\
+live:   afx-live --ref style.wav
+        afx-live --preset hall --device USB --block-size 64
+a file: afx-live --ref style.wav --input in.wav --output out.wav
+
+Exit status: 0 done, 1 sound device lost or no style found, 2 bad input, 130 Ctrl-C in a file."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"afx-live: {message} (afx-live --help lists the options)\n")
+
+
+class UsageError(ValueError):
+    """Options that make no sense together; the message is one line."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options and their help."""
+    p = _Parser(
+        prog="afx-live",
+        description="Make your live input, or a file, sound like a recording you like.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    style = p.add_argument_group("the sound")
+    style.add_argument(
+        "--ref", metavar="FILE", action="append",
+        help="a recording to sound like (WAV FLAC OGG MP3); a second one to morph to",
+    )  # fmt: skip
+    style.add_argument(
+        "--ref-live", metavar="SECONDS", type=_positive,
+        help="hear the reference at the input: so many seconds of it",
+    )  # fmt: skip
+    style.add_argument("--preset", metavar="NAME|FILE", help="a factory preset or a preset file")
+    style.add_argument(
+        "--amount", metavar="PERCENT", type=_amount, help="how much of it to start with, 0..150"
+    )
+    style.add_argument(
+        "--morph", metavar="0..1", type=_morph, help="from the first --ref to the second"
+    )
+    style.add_argument(
+        "--list-presets", action="store_true", help="show the presets and their program numbers"
+    )
+    files = p.add_argument_group("files")
+    files.add_argument("--input", metavar="FILE", help="style this file instead of the live input")
+    files.add_argument("--output", metavar="FILE", help="where to write it (WAV or FLAC, 24 bit)")
+    files.add_argument("--save-preset", metavar="FILE", help="write the preset in use as TOML")
+    files.add_argument(
+        "--stats", metavar="FILE", help="write counters and times as JSON (replaced)"
+    )
+    files.add_argument(
+        "--overwrite", action="store_true", help="replace --output and --save-preset if they exist"
+    )
+    live = p.add_argument_group("live")
+    live.add_argument("--set-list", metavar="FILE", help="presets to step through, as TOML")
+    live.add_argument(
+        "--ref-channel", metavar="N", type=_count,
+        help="capture references from this channel of the input device, beside the input",
+    )  # fmt: skip
+    live.add_argument("--list-devices", action="store_true", help="show the sound devices")
+    live.add_argument("--device", metavar="NAME|N", help="device for input and output")
+    live.add_argument("--input-device", metavar="NAME|N", help="device for the input")
+    live.add_argument("--output-device", metavar="NAME|N", help="device for the output")
+    live.add_argument(
+        "--input-channels", type=int, choices=(1, 2),
+        help="1: only the first input, heard on both sides",
+    )  # fmt: skip
+    live.add_argument("--block-size", metavar="FRAMES", type=_count, help="default: the device's")
+    live.add_argument("--sample-rate", metavar="HZ", type=_count, help="default: the device's")
+    live.add_argument("--osc", metavar="[HOST:]PORT", help="be moved by OSC; HOST 0.0.0.0: by all")
+    live.add_argument("--osc-reply", metavar="HOST:PORT", help="where OSC tells of changes")
+    live.add_argument("--duration", metavar="SECONDS", type=_positive, help="stop by itself")
+    more = p.add_argument_group("more")
+    more.add_argument("--channels", type=int, choices=(1, 2), help="of the output: mono or stereo")
+    more.add_argument(
+        "--gate-db", metavar="DBFS", type=_gate,
+        help="input below this level is not listened to (default -55)",
+    )  # fmt: skip
+    more.add_argument("--model", metavar="FILE", help="an ONNX model in place of the shipped one")
+    more.add_argument("--demo", metavar="FOLDER", help="style a synthetic voice into FOLDER")
+    return p
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _positive(text: str) -> float:
+    value = _number(text)
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def _gate(text: str) -> float:
+    value = _number(text)
+    if not -120.0 <= value <= 0.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is outside -120..0 dBFS")
+    return value
+
+
+def _amount(text: str) -> float:
+    value = _number(text)
+    if not 0.0 <= value <= 100.0 * AMOUNT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is outside 0..{100.0 * AMOUNT_MAX:g} %")
+    return value / 100.0
+
+
+def _morph(text: str) -> float:
+    value = _number(text)
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is outside 0..1")
+    return value
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse options that contradict each other. Raises: UsageError"""
+    if args.list_devices or args.list_presets or args.demo is not None:
+        return
+    sources = [_flag(n) for n in ("ref", "ref_live", "preset") if getattr(args, n) is not None]
+    if not sources and args.set_list is None:
+        raise UsageError("no sound to go for: give --ref FILE, --ref-live SECONDS or --preset NAME")
+    if len(sources) > 1:
+        raise UsageError(f"{' and '.join(sources)} do not go together: choose one")
+    references = len(args.ref or ())
+    if references > REFERENCES_MAX:
+        raise UsageError(f"--ref is given {references} times: {REFERENCES_MAX} at most")
+    if args.morph is not None and references < REFERENCES_MAX:
+        raise UsageError("--morph goes from one --ref to another: give two")
+    if args.osc_reply is not None and args.osc is None:
+        raise UsageError("--osc-reply goes with --osc")
+    if args.ref_live is not None:
+        from realtime.audio_files import REFERENCE_SECONDS_MAX, REFERENCE_SECONDS_MIN
+
+        if not REFERENCE_SECONDS_MIN <= args.ref_live <= REFERENCE_SECONDS_MAX:
+            span = f"{REFERENCE_SECONDS_MIN:g}..{REFERENCE_SECONDS_MAX:g}"
+            raise UsageError(f"--ref-live {args.ref_live:g}: a reference takes {span} s")
+    if (args.input is None) != (args.output is None):
+        missing = "--output" if args.output is None else "--input"
+        raise UsageError(f"--input and --output go together: {missing} is missing")
+    if args.preset is not None and args.input is not None:
+        for name in ("model", "gate_db"):
+            if getattr(args, name) is not None:
+                raise UsageError(f"{_flag(name)} is for a reference; --preset needs no model")
+    if args.input is not None:
+        for name in LIVE_ONLY:
+            if getattr(args, name) is not None:
+                raise UsageError(f"{_flag(name)} is for live use, --input names a file")
+    if args.device is not None and (args.input_device or args.output_device):
+        raise UsageError("--device is both sides: leave out --input-device and --output-device")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
