@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
+import soundfile as sf
 
 ROOT = Path(__file__).resolve().parent.parent
 JACK_START_S = 20.0
@@ -33,6 +35,16 @@ def shared_data() -> Path:
     if not (folder / "val").is_dir():
         unavailable(f"no recordings in {folder} (AFX_LIVE_DATA names another folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def speech(shared_data: Path) -> tuple[np.ndarray, int]:
+    """8 s of a real voice that no model was trained on, (frames, 1), and its rate."""
+    for path in sorted((shared_data / "val" / "speech").rglob("*.flac")):
+        x, rate = sf.read(path, dtype="float32", always_2d=True)
+        if len(x) >= 8 * rate:
+            return x[: 8 * rate], rate
+    raise AssertionError("no recording of 8 s")
 
 
 @dataclass(frozen=True)

@@ -8,22 +8,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile as sf
 import soxr
 
 from realtime.audio_files import to_channels
-from realtime.bridge import Bridge
-from realtime.callback import compile_all, run_block
+from realtime.callback import compile_all
 from realtime.controls import CHANGE_FADE_MS
 from realtime.preset import Preset, load_preset, save_preset
 from tests.conftest import ROOT, JackServer
 from tests.jack_rig import onset, patched
+from tests.live_rig import afx_live
+from tests.stage_rig import rendered
 from tests.support import noise, rms, to_db
 
 # Long periods: what is compared is what the program does, not how busy this machine is.
@@ -43,86 +41,9 @@ def compiled() -> None:
     compile_all()
 
 
-@pytest.fixture(scope="module")
-def speech(shared_data: Path) -> tuple[np.ndarray, int]:
-    """8 s of a real voice that no model was trained on, (frames, 1), and its rate."""
-    for path in sorted((shared_data / "val" / "speech").rglob("*.flac")):
-        x, rate = sf.read(path, dtype="float32", always_2d=True)
-        if len(x) >= 8 * rate:
-            return x[: 8 * rate], rate
-    raise AssertionError("no recording of 8 s")
-
-
 def at_rate(recording: tuple[np.ndarray, int], rate: int, seconds: float) -> np.ndarray:
     x = soxr.resample(recording[0], recording[1], rate).astype(np.float32)
     return x[: round(seconds * rate)]
-
-
-class Live:
-    """afx-live running, its audio on. `end` sends a signal (or waits) and gives what it said."""
-
-    def __init__(self, *args: object) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "realtime.cli", *map(str, args)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        self.said: list[str] = []
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.said.append(line)
-            if "audio running" in line:
-                return
-        raise AssertionError(f"audio never ran: {''.join(self.said)}")
-
-    def wait_for(self, words: str) -> None:
-        assert self.process.stderr is not None
-        while not any(words in line for line in self.said):
-            line = self.process.stderr.readline()
-            assert line, f"{words!r} was never said: {''.join(self.said)}"
-            self.said.append(line)
-
-    def end(self, number: int | None = None) -> tuple[int, str, str]:
-        if number is not None:
-            self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=30)
-        return self.process.returncode, out, "".join(self.said) + err
-
-
-@contextmanager
-def afx_live(*args: object) -> Iterator[Live]:
-    live = Live(*args)
-    try:
-        yield live
-    finally:
-        if live.process.poll() is None:
-            live.process.kill()
-            live.process.wait()
-
-
-def rendered(
-    x: np.ndarray,
-    channels: int,
-    preset: Preset,
-    rate: int,
-    *,
-    size: int = 777,
-    switch: tuple[int, Preset] | None = None,
-) -> np.ndarray:
-    """What a file render gives; `switch` = (frame, preset) fades there as the engine does.
-
-    size: of the blocks; it matters to a bit while parameters move, and only then.
-    """
-    source = np.ascontiguousarray(x)
-    bridge = Bridge(rate, source.shape[1], channels, preset)
-    y = np.empty((len(x), channels), np.float32)
-    for start in range(0, len(x), size):
-        if switch and start == switch[0]:
-            bridge.set_preset(switch[1], fade_ms=CHANGE_FADE_MS)
-        run_block(bridge.record, source[start : start + size], y[start : start + size], 0)
-    return y
 
 
 @pytest.mark.parametrize(
@@ -203,7 +124,7 @@ def test_a_reference_is_predicted_once_and_faded_into(
     period = jack_server.period
     assert shift % period == 0
     start = fade // period * period
-    want = rendered(stereo, 2, Preset.neutral(), rate, size=period, switch=(start, found))
+    want = rendered(stereo, 2, Preset.neutral(), rate, size=period, switches=[(start, found)])
     assert np.array_equal(y, want), f"off by {to_db(np.abs(y - want).max()):.0f} dBFS"
     assert CHANGE_FADE_MS <= 50.0
     # And half a second later what the plain render of the whole input gives, nearly.
