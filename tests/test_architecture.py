@@ -51,6 +51,9 @@ ALLOWED = {
     "realtime.features": ("numpy", "scipy", "realtime.measure", "realtime.params"),
     "realtime.measure": ("numpy", "pyloudnorm"),
     "realtime.synthesis": ("numpy", "scipy"),
+    "realtime.screen.keys": (),
+    "realtime.screen.keyboard": ("realtime.screen.keys",),
+    "realtime.screen.terminal": ("realtime.screen.keyboard",),
 }
 # What a module may not import, whatever else it does. All that match hold.
 FORBIDDEN = {
