@@ -209,13 +209,15 @@ class Controls:
     ) -> None:
         """One or two predictions: what a hand has set stays, all else follows them.
 
+        Bypass gives way to it; panic does not, since nobody chose this moment.
+
         Raises: PresetError if there is nothing between the two.
         """
         morph(styles[0], styles[-1], 0.5)
         with self._lock:
             self._sound.styles, self._sound.origin = tuple(styles), origin
             self._sound.predicted = predicted
-            self._sound.bypassed = self._sound.panicked = False
+            self._sound.bypassed = self._sound.panicked
             change = self._changed(source, CHANGE_FADE_MS, loaded=True)
         self._tell(change)
 
