@@ -56,6 +56,15 @@ def at_loudness(x: Array, sample_rate: int, lufs: float) -> Array:
     return (x * 10.0 ** ((lufs - loudness(x, sample_rate)) / 20.0)).astype("f4")
 
 
+def smooth_sound(kind: str, frames: int, sample_rate: int) -> Array:
+    """A "sine" or low-passed "noise", stereo float32 `(frames, 2)`, below 0.2: clicks stand out."""
+    if kind == "sine":
+        return sine(220.0, frames, sample_rate, 0.2).astype("f4")[:, None].repeat(2, axis=1)
+    kernel = np.hanning(sample_rate // 400)
+    low = [np.convolve(c, kernel / kernel.sum(), "same") for c in noise(frames, 2, 1.0).T]
+    return np.ascontiguousarray(0.2 * np.array(low).T / np.abs(low).max(), dtype=np.float32)
+
+
 # --- running a processor ---------------------------------------------------------------------
 def cut(frames: int, size: int | str, seed: int = 0) -> list[int]:
     """Block lengths that add up to `frames`: all of one size, or "random" in 1..400."""
@@ -93,6 +102,11 @@ def to_db(x: float | Array) -> float | Array:
 def rms(x: Array) -> float:
     """Root mean square over everything."""
     return float(np.sqrt(np.mean(np.square(x, dtype=np.float64))))
+
+
+def roughness(y: Array) -> float:
+    """Largest second difference: what a click is made of."""
+    return float(np.abs(np.diff(y, 2, axis=0)).max())
 
 
 def response_db(impulse: Array, freqs_hz: Array, sample_rate: int) -> Array:

@@ -9,12 +9,17 @@ from realtime.chain import Chain
 from realtime.params import IDS, TABLE
 from realtime.preset import Preset
 from tests.chain_presets import ALL, PRESETS
-from tests.support import bursts, cut, in_blocks, noise, render, rms, sine, to_db
-
-
-def roughness(y):
-    """Largest second difference: what a click is made of."""
-    return float(np.abs(np.diff(y, 2, axis=0)).max())
+from tests.support import (
+    bursts,
+    cut,
+    in_blocks,
+    noise,
+    render,
+    rms,
+    roughness,
+    smooth_sound,
+    to_db,
+)
 
 
 def change(x, rate, first, second, block, fade_ms=None):
@@ -28,14 +33,6 @@ def change(x, rate, first, second, block, fade_ms=None):
     settled = len(x) // 4
     rest = max(roughness(before[settled:]), roughness(after[settled:]))
     return np.concatenate([before, after])[settled:], rest, after
-
-
-def smooth_sound(kind, frames, rate):
-    if kind == "sine":
-        return sine(220.0, frames, rate, 0.2).astype("f4")[:, None].repeat(2, axis=1)
-    kernel = np.hanning(rate // 400)
-    low = [np.convolve(c, kernel / kernel.sum(), "same") for c in noise(frames, 2, 1.0).T]
-    return np.ascontiguousarray(0.2 * np.array(low).T / np.abs(low).max(), dtype=np.float32)
 
 
 CHANGES = {
