@@ -1,0 +1,378 @@
+"""The state of the sound: what hands, predictions and presets make of it, and what is published."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.bridge import Bridge
+from realtime.callback import run_block
+from realtime.controls import ControlError, Controls
+from realtime.interpolate import morph, with_amount
+from realtime.params import BY_ID, IDS, TABLE
+from realtime.preset import Preset, PresetError, load_preset
+from realtime.targets import ACTIONS, BUTTONS, VALUES
+from tests.support import rms
+
+RATE = 48_000
+HALL, CRUNCH = load_preset("hall"), load_preset("crunch")
+
+
+class Desk:
+    """Controls on a real bridge; `published` and `told` are what came of it, in order."""
+
+    def __init__(self, preset: Preset = CRUNCH, **options: object) -> None:
+        self.bridge = Bridge(RATE, preset=preset)
+        self.published: list[tuple[Preset, float | None]] = []
+        self.told = []
+        self.controls = Controls(preset, self.publish, **options)
+        self.controls.listen(self.told.append)
+
+    def publish(self, preset: Preset, fade_ms: float | None) -> None:
+        self.published.append((preset, fade_ms))
+        self.bridge.set_preset(preset, fade_ms)
+
+    def heard(self, seconds: float = 0.3, level: float = 0.1) -> float:
+        """Level of a 1 kHz tone through the real block function, at the end of some seconds."""
+        t = np.arange(round(seconds * RATE / 64) * 64) / RATE
+        source = np.ascontiguousarray(level * np.sin(2e3 * np.pi * t)[:, None].repeat(2, 1), "f4")
+        out = np.empty_like(source)
+        for start in range(0, len(source), 64):
+            block = slice(start, start + 64)
+            run_block(self.bridge.record, source[block], out[block], 0)
+        return rms(out[-RATE // 20 :]) / (level / 2**0.5)
+
+
+def near(value: float) -> object:
+    return pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+# --- a hand ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("param", VALUES.values(), ids=list(VALUES))
+def test_a_value_is_set_clamped_and_published_before_the_call_returns(param):
+    desk = Desk()
+    for value, stands in (
+        (param.from_unit(0.4), None),
+        (1e9, param.maximum),
+        (-1e9, param.minimum),
+    ):
+        desk.controls.set(param.id, value, "midi:knobs")
+        state = desk.controls.state
+        assert state.value(param.id) == (value if stands is None else stands)
+        assert (
+            desk.published[-1] == (state.effective, None) and desk.bridge.preset == state.effective
+        )
+        assert desk.told[-1].source == "midi:knobs" and not desk.told[-1].loaded
+    assert state.number == 3 == len(desk.told)
+    assert dict(state.overrides) == ({param.id: param.minimum} if param.id in BY_ID else {})
+
+
+@given(st.sampled_from(list(VALUES)), st.floats(0.0, 1.0))
+def test_a_knobs_place_goes_through_the_taper_and_back(target, unit):
+    controls = Controls(CRUNCH, lambda *_: None)
+    controls.set_unit(target, unit)
+    assert controls.state.value(target) == VALUES[target].from_unit(unit)
+    assert controls.unit(target) == pytest.approx(unit, abs=1e-9)
+
+
+def test_what_a_hand_sets_is_heard():
+    desk = Desk(Preset.neutral())
+    desk.controls.set("output.gain_db", -20.0)
+    assert desk.heard() == pytest.approx(0.1, rel=1e-3)
+    desk.controls.press("revert")
+    assert desk.heard() == pytest.approx(1.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda c: c.set("comp.treshold_db", 1.0), "did you mean 'comp.threshold_db'"),
+        (lambda c: c.set("bypass", 1.0), "'bypass' exists, but is no parameter"),
+        (lambda c: c.set("comp.ratio", float("nan")), "comp.ratio cannot be nan"),
+        (lambda c: c.set_unit("comp.ratio", float("inf")), "comp.ratio cannot be inf"),
+        (lambda c: c.set_unit("nothing", 0.5), "unknown parameter 'nothing'"),
+        (lambda c: c.toggle("revert"), "is no parameter"),
+        (lambda c: c.unit("panic"), "is no parameter"),
+        (lambda c: c.press("comp.ratio"), "'comp.ratio' exists, but is no button"),
+        (lambda c: c.press("revert.amount"), "unknown button"),
+        (lambda c: c.on("bypas", print), "did you mean 'bypass'"),
+    ],
+)
+def test_what_does_not_exist_is_said_in_a_line_and_changes_nothing(call, said):
+    desk = Desk()
+    with pytest.raises(ControlError) as caught:
+        call(desk.controls)
+    assert said in str(caught.value) and len(str(caught.value).splitlines()) == 1
+    assert desk.controls.state.number == 0 and not desk.published and not desk.told
+
+
+def test_a_toggle_goes_between_a_value_and_what_was_predicted():
+    controls = Desk(CRUNCH).controls
+    for on, value in ((None, 0.0), (0.25, 0.25), (7.0, 1.0)):
+        controls.toggle("dist.mix", on)
+        assert controls.state.value("dist.mix") == value
+        controls.toggle("dist.mix", on)
+        assert controls.state.value("dist.mix") == CRUNCH["dist.mix"]
+        assert not controls.state.overrides
+    for _ in range(2):
+        controls.toggle("amount")
+        assert controls.state.amount == 0.0
+        controls.toggle("amount")
+        assert controls.state.amount == 1.0
+
+
+def test_revert_takes_one_or_all_back():
+    desk = Desk()
+    for target in ("comp.ratio", "eq1.gain_db", "reverb.wet"):
+        desk.controls.set_unit(target, 0.9)
+    desk.controls.press("revert.comp.ratio", "keys")
+    assert set(desk.controls.state.overrides) == {"eq1.gain_db", "reverb.wet"}
+    assert desk.controls.state.value("comp.ratio") == CRUNCH["comp.ratio"]
+    assert desk.told[-1].moved == {"comp.ratio"} and desk.told[-1].source == "keys"
+    desk.controls.press("revert")
+    assert desk.bridge.preset == desk.controls.state.effective == CRUNCH
+    assert desk.told[-1].moved == {"eq1.gain_db", "reverb.wet"}
+    desk.controls.press("revert")
+    assert desk.told[-1].moved == set()
+
+
+# --- amount and morph --------------------------------------------------------------------------
+def test_no_amount_is_dry_but_for_what_a_hand_holds():
+    """Once the tail is gone that was sent to the reverb before."""
+    desk = Desk(CRUNCH)
+    assert desk.heard() > 1.3
+    desk.controls.set("amount", 0.0)
+    assert desk.heard(2.0) == pytest.approx(1.0, rel=1e-3)
+    assert {"dist.mix", "amount"} <= desk.told[-1].moved
+    desk.controls.set("output.gain_db", -20.0)
+    desk.controls.set("amount", 0.5)
+    desk.controls.set("amount", 0.0)
+    assert desk.heard(2.0) == pytest.approx(0.1, rel=1e-3)
+
+
+@given(st.floats(0.0, 1.5), st.floats(0.0, 1.0))
+def test_amount_and_morph_go_together_in_any_order(amount, place):
+    controls = Controls(HALL, lambda *_: None)
+    controls.restyle([HALL, CRUNCH], "two", frozenset())
+    controls.set("amount", amount)
+    controls.set("morph", place)
+    expected = with_amount(morph(HALL, CRUNCH, place), amount)
+    assert controls.state.base == controls.state.effective == expected
+    controls.set("amount", 0.3)
+    controls.set("amount", amount)
+    assert controls.state.effective == expected
+
+
+def test_there_is_no_morph_between_different_kinds_of_bands():
+    desk = Desk()
+    with pytest.raises(PresetError):
+        desk.controls.restyle([HALL, Preset(profile="seed")], "two", frozenset())
+    assert desk.controls.state.effective == CRUNCH and not desk.published
+
+
+# --- predictions and presets -------------------------------------------------------------------
+def test_a_prediction_moves_all_but_what_a_hand_holds():
+    desk = Desk(Preset.neutral())
+    desk.controls.set("comp.ratio", 3.0)
+    desk.controls.set("amount", 1.2)
+    desk.controls.restyle([CRUNCH], "predicted from a.wav", frozenset({"dist.mix"}))
+    state = desk.controls.state
+    assert state.effective == with_amount(CRUNCH, 1.2).with_values({"comp.ratio": 3.0})
+    assert (state.origin, state.predicted) == ("predicted from a.wav", {"dist.mix"})
+    assert desk.told[-1].loaded and "comp.ratio" not in desk.told[-1].moved
+    assert desk.published[-1][0] == state.effective and desk.published[-1][1] <= 50.0
+    desk.controls.restyle([HALL], "again", frozenset())
+    assert desk.controls.state.value("comp.ratio") == 3.0
+    desk.controls.press("revert.comp.ratio")
+    assert desk.controls.state.effective == with_amount(HALL, 1.2)
+
+
+def test_everything_gives_way_to_a_preset():
+    desk = Desk(Preset.neutral())
+    desk.controls.restyle([CRUNCH, HALL], "two", frozenset(IDS))
+    for target in ("comp.ratio", "amount", "morph"):
+        desk.controls.set_unit(target, 0.4)
+    desk.controls.press("bypass")
+    desk.controls.load(HALL, "preset hall", "keys")
+    state = desk.controls.state
+    assert state.effective == state.base == HALL == desk.bridge.preset
+    assert (state.amount, state.morph, state.bypassed) == (1.0, 0.0, False)
+    assert not state.overrides and not state.predicted and state.origin == "preset hall"
+    assert desk.told[-1].loaded and {"amount", "morph"} <= desk.told[-1].moved
+    assert desk.published[-1][1] <= 50.0
+
+
+# --- bypass and panic --------------------------------------------------------------------------
+def test_bypass_is_dry_at_the_loudness_it_is_told_and_hands_wait_behind_it():
+    desk = Desk(CRUNCH, matched_gain_db=lambda: 6.0)
+    desk.controls.press("bypass")
+    assert desk.controls.state.bypassed
+    assert desk.heard() == pytest.approx(10 ** (6 / 20), rel=1e-2)
+    count = len(desk.published)
+    desk.controls.set("output.gain_db", -40.0)
+    desk.controls.set("amount", 0.5)
+    assert len(desk.published) == count
+    desk.controls.press("bypass")
+    assert not desk.controls.state.bypassed
+    assert desk.bridge.preset == desk.controls.state.effective
+    assert desk.bridge.preset["output.gain_db"] == -40.0
+
+
+def test_a_gain_that_no_chain_has_is_cut_to_its_range():
+    desk = Desk(CRUNCH, matched_gain_db=lambda: -100.0)
+    desk.controls.press("bypass")
+    assert desk.bridge.preset["output.gain_db"] == -40.0
+
+
+def test_panic_stays_dry_however_often_it_is_pressed():
+    desk = Desk(HALL, matched_gain_db=lambda: 12.0)
+    desk.controls.press("bypass")
+    for _ in range(3):
+        desk.controls.press("panic")
+        assert desk.controls.state.panicked and desk.controls.state.bypassed
+        assert desk.bridge.preset == Preset.neutral()
+    assert desk.published[-1][1] <= 20.0
+    desk.controls.set("output.gain_db", 40.0)
+    assert desk.heard() == pytest.approx(1.0, rel=1e-3)
+
+
+def test_panic_ends_ten_seconds_of_reverb():
+    desk = Desk(HALL.with_values({"reverb.wet": 1.0, "reverb.room_size": 1.0}))
+    desk.heard(1.0)
+    ringing = desk.heard(0.1, level=1e-9)
+    desk.controls.press("panic")
+    desk.heard(0.4, level=1e-9)
+    assert desk.heard(0.1, level=1e-9) < 1e-3 * ringing
+
+
+@pytest.mark.parametrize(
+    ("end", "stays"),
+    [
+        (lambda c: c.press("bypass"), False),
+        (lambda c: c.load(HALL, "hall"), False),
+        (lambda c: c.restyle([CRUNCH], "predicted", frozenset()), True),
+        (lambda c: c.press("revert"), True),
+        (lambda c: c.set("morph", 1.0), True),
+    ],
+)
+def test_panic_ends_by_bypass_or_a_preset_and_by_nothing_else(end, stays):
+    """A prediction that was under way must not bring back what howled."""
+    desk = Desk(HALL)
+    desk.controls.press("panic")
+    end(desk.controls)
+    state = desk.controls.state
+    assert state.panicked == state.bypassed == stays
+    assert desk.bridge.preset == (Preset.neutral() if stays else state.effective)
+    if stays:
+        desk.controls.press("bypass")
+        assert desk.bridge.preset == desk.controls.state.effective
+
+
+def test_a_prediction_ends_bypass():
+    desk = Desk(HALL)
+    desk.controls.press("bypass")
+    desk.controls.restyle([CRUNCH], "predicted", frozenset())
+    assert not desk.controls.state.bypassed and desk.bridge.preset == CRUNCH
+
+
+# --- the engine --------------------------------------------------------------------------------
+def test_a_button_of_the_engines_is_the_engines_to_do():
+    desk, done = Desk(), []
+    desk.controls.on("capture", lambda: done.append("capture"))
+    desk.controls.press("capture", "keys")
+    desk.controls.press("next")
+    assert done == ["capture"]
+    assert desk.controls.state.effective == CRUNCH
+
+
+def test_after_the_end_hands_move_nothing_that_is_heard():
+    desk = Desk(CRUNCH)
+    desk.heard(0.1)
+    desk.controls.finish()
+    assert desk.published[-1][1] <= 50.0
+    desk.controls.set("output.gain_db", 40.0)
+    desk.controls.press("bypass")
+    desk.controls.load(HALL, "hall")
+    assert desk.heard() < 5e-3  # 80 dB less than went in before the drive
+
+
+# --- any hands at once -------------------------------------------------------------------------
+some_values = st.fixed_dictionaries({p.id: st.floats(p.minimum, p.maximum) for p in TABLE})
+some_presets = st.builds(Preset, some_values, profile=st.sampled_from(["full", "eq-comp"]))
+some_acts = st.one_of(
+    st.tuples(st.just("set"), st.sampled_from(list(VALUES)), st.floats(-100.0, 30_000.0)),
+    st.tuples(st.just("set_unit"), st.sampled_from(list(VALUES)), st.floats(-0.5, 1.5)),
+    st.tuples(st.just("toggle"), st.sampled_from(list(VALUES))),
+    st.tuples(st.just("press"), st.sampled_from([a.id for a in ACTIONS])),
+    st.tuples(st.just("press"), st.sampled_from(sorted(BUTTONS))),
+    st.tuples(st.just("load"), some_presets, st.just("preset")),
+    st.tuples(
+        st.just("restyle"),
+        st.lists(some_presets, min_size=1, max_size=2),
+        st.just("predicted"),
+        st.just(frozenset()),
+    ),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(some_acts, max_size=15))
+def test_whatever_is_done_the_state_is_base_under_overrides_and_is_what_was_published(acts):
+    desk = Desk(matched_gain_db=lambda: 3.0)
+    for act, *arguments in acts:
+        before = desk.controls.state
+        getattr(desk.controls, act)(*arguments)
+        state = desk.controls.state
+        assert state.number == before.number + 1
+        assert state.effective == state.base.with_values(state.overrides)
+        if state.bypassed:
+            gain_db = 0.0 if state.panicked else 3.0
+            assert desk.bridge.preset == Preset({**Preset.neutral(), "output.gain_db": gain_db})
+        else:
+            assert desk.bridge.preset == state.effective
+        moved = {i for i in VALUES if before.value(i) != state.value(i)}
+        assert desk.told[-1].state is state and desk.told[-1].moved == moved
+    desk.controls.press("revert")
+    assert desk.controls.state.effective == desk.controls.state.base
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.lists(some_acts, min_size=5, max_size=20), min_size=3, max_size=3))
+def test_hands_that_act_at_once_lose_nothing(hands):
+    """Three threads: every change has its number, the last one published is the last state."""
+    desk = Desk()
+    raised = []
+    start = threading.Barrier(len(hands))
+
+    def play(acts: list) -> None:
+        start.wait()
+        try:
+            for act, *arguments in acts:
+                getattr(desk.controls, act)(*arguments)
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=play, args=(acts,), daemon=True) for acts in hands]
+    patience = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20.0)
+            assert not thread.is_alive()
+    finally:
+        sys.setswitchinterval(patience)
+    assert not raised
+    count = sum(map(len, hands))
+    assert sorted(change.state.number for change in desk.told) == list(range(1, count + 1))
+    state = desk.controls.state
+    assert state.number == count
+    assert all(BY_ID[i].contains(v) for preset, _ in desk.published for i, v in preset.items())
+    if not state.bypassed:
+        assert desk.published[-1][0] == state.effective == desk.bridge.preset
