@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.bridge import Bridge
-from realtime.callback import run_block
 from realtime.controls import ControlError, Controls
 from realtime.interpolate import morph, with_amount
-from realtime.params import BY_ID, IDS, TABLE
+from realtime.params import BY_ID, IDS
 from realtime.preset import Preset, PresetError, load_preset
-from realtime.targets import ACTIONS, BUTTONS, VALUES
-from tests.support import rms
+from realtime.targets import VALUES
+from tests.desk import Desk
 
-RATE = 48_000
 HALL, CRUNCH = load_preset("hall"), load_preset("crunch")
-
-
-class Desk:
-    """Controls on a real bridge; `published` and `told` are what came of it, in order."""
-
-    def __init__(self, preset: Preset = CRUNCH, **options: object) -> None:
-        self.bridge = Bridge(RATE, preset=preset)
-        self.published: list[tuple[Preset, float | None]] = []
-        self.told = []
-        self.controls = Controls(preset, self.publish, **options)
-        self.controls.listen(self.told.append)
-
-    def publish(self, preset: Preset, fade_ms: float | None) -> None:
-        self.published.append((preset, fade_ms))
-        self.bridge.set_preset(preset, fade_ms)
-
-    def heard(self, seconds: float = 0.3, level: float = 0.1) -> float:
-        """Level of a 1 kHz tone through the real block function, at the end of some seconds."""
-        t = np.arange(round(seconds * RATE / 64) * 64) / RATE
-        source = np.ascontiguousarray(level * np.sin(2e3 * np.pi * t)[:, None].repeat(2, 1), "f4")
-        out = np.empty_like(source)
-        for start in range(0, len(source), 64):
-            block = slice(start, start + 64)
-            run_block(self.bridge.record, source[block], out[block], 0)
-        return rms(out[-RATE // 20 :]) / (level / 2**0.5)
 
 
 def near(value: float) -> object:
@@ -55,7 +23,7 @@ def near(value: float) -> object:
 # --- a hand ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("param", VALUES.values(), ids=list(VALUES))
 def test_a_value_is_set_clamped_and_published_before_the_call_returns(param):
-    desk = Desk()
+    desk = Desk(CRUNCH)
     for value, stands in (
         (param.from_unit(0.4), None),
         (1e9, param.maximum),
@@ -104,7 +72,7 @@ def test_what_a_hand_sets_is_heard():
     ],
 )
 def test_what_does_not_exist_is_said_in_a_line_and_changes_nothing(call, said):
-    desk = Desk()
+    desk = Desk(CRUNCH)
     with pytest.raises(ControlError) as caught:
         call(desk.controls)
     assert said in str(caught.value) and len(str(caught.value).splitlines()) == 1
@@ -127,7 +95,7 @@ def test_a_toggle_goes_between_a_value_and_what_was_predicted():
 
 
 def test_revert_takes_one_or_all_back():
-    desk = Desk()
+    desk = Desk(CRUNCH)
     for target in ("comp.ratio", "eq1.gain_db", "reverb.wet"):
         desk.controls.set_unit(target, 0.9)
     desk.controls.press("revert.comp.ratio", "keys")
@@ -169,7 +137,7 @@ def test_amount_and_morph_go_together_in_any_order(amount, place):
 
 
 def test_there_is_no_morph_between_different_kinds_of_bands():
-    desk = Desk()
+    desk = Desk(CRUNCH)
     with pytest.raises(PresetError):
         desk.controls.restyle([HALL, Preset(profile="seed")], "two", frozenset())
     assert desk.controls.state.effective == CRUNCH and not desk.published
@@ -282,7 +250,7 @@ def test_a_prediction_ends_bypass():
 
 # --- the engine --------------------------------------------------------------------------------
 def test_a_button_of_the_engines_is_the_engines_to_do():
-    desk, done = Desk(), []
+    desk, done = Desk(CRUNCH), []
     desk.controls.on("capture", lambda: done.append("capture"))
     desk.controls.press("capture", "keys")
     desk.controls.press("next")
@@ -299,80 +267,3 @@ def test_after_the_end_hands_move_nothing_that_is_heard():
     desk.controls.press("bypass")
     desk.controls.load(HALL, "hall")
     assert desk.heard() < 5e-3  # 80 dB less than went in before the drive
-
-
-# --- any hands at once -------------------------------------------------------------------------
-some_values = st.fixed_dictionaries({p.id: st.floats(p.minimum, p.maximum) for p in TABLE})
-some_presets = st.builds(Preset, some_values, profile=st.sampled_from(["full", "eq-comp"]))
-some_acts = st.one_of(
-    st.tuples(st.just("set"), st.sampled_from(list(VALUES)), st.floats(-100.0, 30_000.0)),
-    st.tuples(st.just("set_unit"), st.sampled_from(list(VALUES)), st.floats(-0.5, 1.5)),
-    st.tuples(st.just("toggle"), st.sampled_from(list(VALUES))),
-    st.tuples(st.just("press"), st.sampled_from([a.id for a in ACTIONS])),
-    st.tuples(st.just("press"), st.sampled_from(sorted(BUTTONS))),
-    st.tuples(st.just("load"), some_presets, st.just("preset")),
-    st.tuples(
-        st.just("restyle"),
-        st.lists(some_presets, min_size=1, max_size=2),
-        st.just("predicted"),
-        st.just(frozenset()),
-    ),
-)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(some_acts, max_size=15))
-def test_whatever_is_done_the_state_is_base_under_overrides_and_is_what_was_published(acts):
-    desk = Desk(matched_gain_db=lambda: 3.0)
-    for act, *arguments in acts:
-        before = desk.controls.state
-        getattr(desk.controls, act)(*arguments)
-        state = desk.controls.state
-        assert state.number == before.number + 1
-        assert state.effective == state.base.with_values(state.overrides)
-        if state.bypassed:
-            gain_db = 0.0 if state.panicked else 3.0
-            assert desk.bridge.preset == Preset({**Preset.neutral(), "output.gain_db": gain_db})
-        else:
-            assert desk.bridge.preset == state.effective
-        moved = {i for i in VALUES if before.value(i) != state.value(i)}
-        assert desk.told[-1].state is state and desk.told[-1].moved == moved
-    desk.controls.press("revert")
-    assert desk.controls.state.effective == desk.controls.state.base
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.lists(st.lists(some_acts, min_size=5, max_size=20), min_size=3, max_size=3))
-def test_hands_that_act_at_once_lose_nothing(hands):
-    """Three threads: every change has its number, the last one published is the last state."""
-    desk = Desk()
-    raised = []
-    start = threading.Barrier(len(hands))
-
-    def play(acts: list) -> None:
-        start.wait()
-        try:
-            for act, *arguments in acts:
-                getattr(desk.controls, act)(*arguments)
-        except Exception as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=play, args=(acts,), daemon=True) for acts in hands]
-    patience = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20.0)
-            assert not thread.is_alive()
-    finally:
-        sys.setswitchinterval(patience)
-    assert not raised
-    count = sum(map(len, hands))
-    assert sorted(change.state.number for change in desk.told) == list(range(1, count + 1))
-    state = desk.controls.state
-    assert state.number == count
-    assert all(BY_ID[i].contains(v) for preset, _ in desk.published for i, v in preset.items())
-    if not state.bypassed:
-        assert desk.published[-1][0] == state.effective == desk.bridge.preset
