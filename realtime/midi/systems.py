@@ -1,0 +1,209 @@
+"""The MIDI systems of this machine, as python-rtmidi offers them: ALSA, JACK, Core MIDI, WinMM.
+
+No callback is ever set: rtmidi calls one on JACK's process thread, where Python's lock would hold
+up the whole graph. What arrives waits in rtmidi's own queue until it is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from realtime.midi.jack_graph import END_OF_SYSEX, JackGraph
+from realtime.midi.port_names import is_copy, is_own
+from realtime.quiet import quiet_stderr
+
+_QUEUE = 16_384  # messages: 16 s of a thousand a second
+_TAKEN_AT_ONCE = 2_048
+
+
+class Input:
+    """An open input, and whatever it received since it was last asked."""
+
+    def __init__(self, midi_in: Any, graph: JackGraph | None) -> None:
+        self.rtmidi = midi_in
+        self._graph = graph
+        # Sysex is taken, to be counted; clock and active sensing would only wake us.
+        midi_in.ignore_types(sysex=False, timing=True, active_sense=True)
+
+    def take(self) -> bytes:
+        """All messages that wait, one after the other; sysex of any length among them."""
+        taken: list[bytes] = []
+        while len(taken) < _TAKEN_AT_ONCE and (got := self.rtmidi.get_message()) is not None:
+            message = bytes(got[0])
+            if self._graph is not None and message.endswith(END_OF_SYSEX):
+                self._graph.came_back()
+                if message == END_OF_SYSEX:
+                    continue
+            taken.append(message)
+        return b"".join(taken)
+
+
+class Output:
+    """An open output."""
+
+    def __init__(self, midi_out: Any, graph: JackGraph | None) -> None:
+        self.rtmidi = midi_out
+        self._graph = graph
+
+    def send(self, message: bytes) -> None:
+        """Send one message; to a server that stands still, nothing.
+
+        Raises: RtMidiError if the device is gone.
+        """
+        if self._graph is None or self._graph.may_send():
+            self.rtmidi.send_message(message)
+
+
+class System:
+    """One MIDI system that works here.
+
+    api: rtmidi's number for it. client_name: begins the names of all ports of ours.
+    copies: whether to list ports that only show again what ALSA has.
+
+    Raises: RtMidiError or OSError if the system does not work here.
+    """
+
+    def __init__(self, api: int, client_name: str, copies: bool) -> None:
+        import rtmidi
+
+        self.name: str = rtmidi.get_api_name(api)
+        self._rtmidi, self._api, self._copies = rtmidi, api, copies
+        self._own = client_name
+        self._client = f"{client_name}-midi"  # the sound's JACK client has the plain name
+        self._in = rtmidi.MidiIn(api, self._client, _QUEUE)
+        self._out = rtmidi.MidiOut(api, self._client)
+        self._spare: dict[type, list[Any]] = {rtmidi.MidiIn: [], rtmidi.MidiOut: []}
+        self._ours: set[str] = set()  # JACK's names of what others connect to
+        self._graph: JackGraph | None = None
+        if api == rtmidi.API_UNIX_JACK:
+            self._graph = JackGraph(self._client, self._out, self._in.get_ports)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still works; if not, touch nothing of it: rtmidi would hang."""
+        return self._graph is None or self._graph.alive
+
+    def inputs(self) -> list[str]:
+        """What sends MIDI, as the system calls it now; nothing of ours. Raises: RtMidiError"""
+        return self._theirs(self._in)
+
+    def outputs(self) -> list[str]:
+        """What takes MIDI, as `inputs`. Raises: RtMidiError"""
+        return self._theirs(self._out)
+
+    def _theirs(self, lister: Any) -> list[str]:
+        listed = [name for name in lister.get_ports() if not is_own(name, self._own)]
+        return listed if self._copies else [name for name in listed if not is_copy(name)]
+
+    def vanished(self) -> set[str]:
+        """Ports that went away since the last call, even if they are back by now."""
+        return self._graph.vanished() if self._graph else set()
+
+    def connected(self) -> set[str]:
+        """Inputs that somebody connected to our virtual port: opened too, they would come twice."""
+        return {
+            n for ours in self._ours for n in (self._graph.sources(ours) if self._graph else ())
+        }
+
+    def beat(self, now: float) -> None:
+        """To be called at every look at the inputs. now: `time.monotonic()`, s"""
+        if self._graph:
+            self._graph.beat(now)
+
+    def open_virtual(self) -> tuple[Input, Output] | None:
+        """Ports of our own that others connect to, or None on a system without. Once.
+
+        Raises: RtMidiError
+        """
+        if self._api == self._rtmidi.API_WINDOWS_MM:
+            return None
+        self._ours = self._opening(lambda: self._in.open_virtual_port(self._own))
+        midi_out = self._client_for(self._rtmidi.MidiOut)
+        midi_out.open_virtual_port(self._own)
+        return Input(self._in, self._graph), Output(midi_out, self._graph)
+
+    def open_input(self, address: str) -> Input:
+        """Open what `inputs` listed. Raises: RtMidiError, ValueError if it is no longer there."""
+        midi_in = self._client_for(self._rtmidi.MidiIn, _QUEUE)
+        self._opening(lambda: midi_in.open_port(midi_in.get_ports().index(address), address))
+        return Input(midi_in, self._graph)
+
+    def open_output(self, address: str) -> Output:
+        """Open what `outputs` listed. Raises: as `open_input`"""
+        midi_out = self._client_for(self._rtmidi.MidiOut)
+        midi_out.open_port(midi_out.get_ports().index(address), address)
+        return Output(midi_out, self._graph)
+
+    def close_port(self, port: Input | Output) -> None:
+        """Close what was opened; it must not be used any more.
+
+        Its JACK client stays for the next port. JACK tells a process late which of its clients
+        are gone, and tells it by numbers that a new client may have by then: that one crashes.
+        """
+        if port.rtmidi is self._in:
+            self._in.close_port()
+        elif self._graph is None:
+            port.rtmidi.delete()
+        else:
+            port.rtmidi.close_port()
+            self._spare[type(port.rtmidi)].append(port.rtmidi)
+
+    def _client_for(self, kind: type, *queue: int) -> Any:
+        if not self._spare[kind]:
+            return kind(self._api, self._client, *queue)
+        client = self._spare[kind].pop()
+        while kind is self._rtmidi.MidiIn and client.get_message() is not None:
+            pass  # what came for the port before
+        return client
+
+    def _opening(self, open_port: Callable[[], object]) -> set[str]:
+        """Open an input; JACK's name for our end of it."""
+        if self._graph is None:
+            open_port()
+            return set()
+        before = set(self._out.get_ports())
+        open_port()
+        ours = {n for n in self._out.get_ports() if n not in before and is_own(n, self._own)}
+        for name in ours:
+            self._graph.free(name)
+        return ours
+
+    def close(self) -> None:
+        """Leave the system, once all that was opened is closed."""
+        if self._graph:
+            self._graph.close()
+        if self.alive:
+            for client in (
+                self._in,
+                self._out,
+                *(c for kind in self._spare.values() for c in kind),
+            ):
+                client.delete()
+
+
+def systems(client_name: str) -> list[System]:
+    """The systems that work here, perhaps none; quietly."""
+    import rtmidi
+
+    found: list[System] = []
+    with quiet_stderr():
+        for api in rtmidi.get_compiled_api():
+            if api == rtmidi.API_RTMIDI_DUMMY:
+                continue
+            try:
+                # ALSA comes before JACK in rtmidi's list.
+                found.append(System(api, client_name, copies=not found))
+            except (rtmidi.RtMidiError, OSError):
+                continue
+    return found
+
+
+def list_ports() -> list[tuple[str, str]]:
+    """("input" or "output", name) of all MIDI ports here; none of ours, perhaps none at all."""
+    listed: list[tuple[str, str]] = []
+    for system in systems("afx-live"):
+        listed += [("input", name) for name in system.inputs()]
+        listed += [("output", name) for name in system.outputs()]
+        system.close()
+    return listed
