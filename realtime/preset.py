@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -132,7 +133,7 @@ class Preset(Mapping[str, float]):
     def from_toml(cls, text: str) -> Preset:
         """Read a preset from TOML text.
 
-        Raises: PresetError naming what is wrong: the syntax with its line, an unknown
+        Raises: PresetError naming what is wrong and in which line: the syntax, an unknown
         parameter, a value that is no number or outside its range.
         """
         try:
@@ -155,7 +156,11 @@ class Preset(Mapping[str, float]):
             if not isinstance(keys, dict):
                 raise PresetError(f"unknown key {group!r}")
             for key, value in keys.items():
-                values[f"{group}.{key}"] = value
+                param_id = f"{group}.{key}"
+                try:
+                    values[param_id] = _checked(param_id, value)
+                except PresetError as error:
+                    raise PresetError(f"{_line_of(text, group, key)}{error}") from None
         return cls(values, **meta)
 
 
@@ -193,6 +198,17 @@ def save_preset(preset: Preset, path: str | os.PathLike[str]) -> None:
         write_text(path, preset.to_toml())
     except OSError as error:
         raise PresetError(f"cannot write preset {str(path)!r}: {error.strerror}") from None
+
+
+def _line_of(text: str, group: str, key: str) -> str:
+    """Where TOML text sets a key, as "line 7: ", or "" where it is written in an unusual way."""
+    section = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([\w-]+)\s*\]", line):
+            section = header[1]
+        elif section == group and re.match(rf"\s*{re.escape(key)}\s*=", line):
+            return f"line {number}: "
+    return ""
 
 
 def _checked(param_id: str, value: object) -> float:

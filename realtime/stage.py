@@ -14,7 +14,7 @@ from realtime.bridge import Bridge
 from realtime.controls import Change, Controls
 from realtime.measure import Audio
 from realtime.monitor import Monitor
-from realtime.preset import PresetError
+from realtime.preset import Preset, PresetError
 from realtime.programs import ProgramError, Programs
 from realtime.session import predicted_ids
 from realtime.set_list import Entry
@@ -56,10 +56,10 @@ class Stage:
             "predict": style.predict,
             "next": partial(self._step, 1),
             "previous": partial(self._step, -1),
-            "save": self._save,
         }
         for action, work in actions.items():
             controls.on(action, partial(self._tasks.put, work))
+        controls.on("save", self._ask_to_save)
         controls.listen(self._changed)
         bridge.prepare(programs.neighbours)
 
@@ -109,8 +109,11 @@ class Stage:
         self._bridge.prepare(self.programs.neighbours)
         self._say(entry.origin)
 
-    def _save(self) -> None:
-        preset = self._controls.state.effective
+    def _ask_to_save(self) -> None:
+        preset = self._controls.state.effective  # as it is when the button is pressed
+        self._tasks.put(partial(self._save, preset))
+
+    def _save(self, preset: Preset) -> None:
         try:
             beside = self._save_to
             path = save_to_folder(preset) if beside is None else save_beside(preset, beside)

@@ -115,7 +115,7 @@ class Rig:
     """A player and a recorder around one other client's ports."""
 
     def __init__(self, server: str, audio: np.ndarray, target: str, spare_s: float = 0.3) -> None:
-        audio = np.ascontiguousarray(np.broadcast_to(audio, (len(audio), 2)), np.float32)
+        audio = np.array(np.broadcast_to(audio, (len(audio), 2)), np.float32, order="C")
         self.player = _Tape("player", server, audio, _play)
         rate = self.player.client.samplerate
         room = np.zeros((len(audio) + round((spare_s + 20.0) * rate), 2), np.float32)
@@ -143,9 +143,19 @@ class Rig:
 
     def play(self) -> np.ndarray:
         """Play it all; what came back from just before the start on, (frames, 2)."""
+        self.start()
+        return self.wait()
+
+    def start(self) -> int:
+        """Begin to play; the recorder's frame that `wait` counts from."""
         time.sleep(0.1)
-        began = self.recorder.at
+        self._began = self.recorder.at
         self.player.memory["moving"] = 1
+        return self._began
+
+    def wait(self) -> np.ndarray:
+        """What came back since the start, (frames, 2), once all is played."""
+        began = self._began
         frames = len(self.player.audio)
         deadline = time.monotonic() + 10.0 + 2.0 * frames / self.player.client.samplerate
         while self.player.at < frames or self.recorder.at < began + frames + self._spare:

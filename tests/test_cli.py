@@ -20,7 +20,7 @@ from realtime.bridge import Bridge
 from realtime.callback import compile_all, run_block
 from realtime.params import table_hash
 from realtime.predictor import shipped_model
-from realtime.preset import Preset, load_preset, save_preset
+from realtime.preset import Preset, factory_presets, load_preset, save_preset
 from tests.support import noise, sine
 
 RATE = 24_000
@@ -92,6 +92,15 @@ BAD = {
     f"--preset good.toml --model no.onnx {FILES}": "--model",
     f"--preset good.toml --gate-db -50 {FILES}": "--gate-db",
     "--preset good.toml --device 0 --input-device 1": "both sides",
+    "--ref ref.wav --ref ref.wav --ref ref.wav": "2 at most",
+    "--ref ref.wav --morph 0.5": "give two",
+    "--ref ref.wav --ref ref.wav --morph 1.5": "--morph",
+    "--ref ref.wav --amount 151": "0..150",
+    "--preset good.toml --osc-reply localhost:9": "--osc",
+    f"--preset good.toml --set-list good.toml {FILES}": "live use",
+    f"--ref ref.wav --ref-channel 2 {FILES}": "live use",
+    "--set-list good.toml": "unknown key",
+    "--set-list missing.toml": "No such file",
     "--preset good.toml --duration 0": "--duration",
     "--preset good.toml --duration nan": "--duration",
     "--preset good.toml --channels 3": "--channels",
@@ -108,6 +117,7 @@ BAD = {
     f"--ref empty.wav {FILES}": "is empty",
     f"--ref . {FILES}": "is a folder",
     f"--ref slow.wav {FILES}": "4000 Hz",
+    f"--ref ref.wav --ref missing.wav {FILES}": "no such file",
     f"--ref ref.wav --model no.onnx {FILES}": "no.onnx",
     f"--ref ref.wav --model missing.onnx {FILES}": "missing.onnx",
     # the preset
@@ -213,7 +223,17 @@ VALUES = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(
     option=st.sampled_from(
-        ["--ref-live", "--duration", "--block-size", "--sample-rate", "--gate-db", "--channels"]
+        [
+            "--ref-live",
+            "--duration",
+            "--block-size",
+            "--sample-rate",
+            "--gate-db",
+            "--channels",
+            "--ref-channel",
+            "--amount",
+            "--morph",
+        ]
     ),
     value=VALUES,
 )
@@ -289,6 +309,30 @@ def test_a_file_through_a_prediction(folder: Path, reference: str) -> None:
     assert f"predicted from {reference!r}" in done.stdout and "dB*" in done.stdout
 
 
+def test_a_file_between_two_styles_and_with_half_of_one(folder: Path) -> None:
+    def found(*options: object) -> Preset:
+        args = ("--ref", "ref.wav", *options, "--input", "in.wav", "--output", "out.wav")
+        done = afx_live(*args, "--save-preset", "found.toml", "--overwrite", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return load_preset(str(folder / "found.toml"))
+
+    sf.write(folder / "dull.wav", np.cumsum(noise(4 * RATE, 1, 0.002), axis=0), RATE)
+    first, second = found(), found("--ref", "dull.wav", "--morph", 1)
+    assert first != second
+    between = found("--ref", "dull.wav", "--morph", 0.5)
+    x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
+    y, _ = sf.read(folder / "out.wav", dtype="float32", always_2d=True)
+    assert np.abs(y - rendered(x, between, RATE)).max() <= 2.0**-23
+    for i in ("eq3.gain_db", "comp.threshold_db"):
+        assert between[i] == pytest.approx((first[i] + second[i]) / 2.0)
+    assert between["eq4.freq_hz"] == pytest.approx(
+        (first["eq4.freq_hz"] * second["eq4.freq_hz"]) ** 0.5
+    )
+    half, none = found("--amount", 50), found("--amount", 0)
+    assert half["eq3.gain_db"] == pytest.approx(first["eq3.gain_db"] / 2.0)
+    assert none["eq3.gain_db"] == 0.0 and none["comp.ratio"] == 1.0
+
+
 def test_overwrite_replaces_when_asked(folder: Path) -> None:
     args = ("--preset", "good.toml", "--input", "in.wav", "--output", "old.wav", "--overwrite")
     assert afx_live(*args, cwd=folder).returncode == 0
@@ -310,9 +354,20 @@ def test_channels_of_the_output(
     assert y.shape[1] == channels and np.abs(y[: len(want)] - want).max() < 1e-5
 
 
-def test_list_presets_names_them_all() -> None:
-    done = afx_live("--list-presets")
-    assert done.returncode == 0 and "telephone" in done.stdout
+def test_list_presets_names_them_all_with_their_programs(tmp_path: Path) -> None:
+    own = tmp_path / "afx-live" / "presets"
+    own.mkdir(parents=True)
+    save_preset(TESTED, own / "mine.toml")
+    (own / "odd.toml").write_text("[comp\n")
+    done = afx_live("--list-presets", XDG_CONFIG_HOME=str(tmp_path))
+    assert done.returncode == 0
+    rows = [line.split() for line in done.stdout.splitlines()]
+    names = factory_presets()
+    assert [row[:2] for row in rows[1 : 1 + len(names)]] == [
+        [str(number), name] for number, name in enumerate(names)
+    ]
+    assert rows[-2][:2] == ["0", "mine"] and rows[-1][:2] == ["1", "odd"]
+    assert "line 1" in done.stdout.splitlines()[-1]
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
