@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from realtime.params import TABLE, Param  # noqa: E402
 from realtime.preset import factory_presets, load_preset  # noqa: E402
+from realtime.targets import ACTIONS, BUTTONS, GLOBALS, REVERT, VALUES  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 SHOWN_RATE, SHOWN_CHANNELS = 48_000, 2
@@ -44,6 +45,21 @@ def presets() -> str:
     """The factory presets and what each is for."""
     rows = [f"| `{name}` | {load_preset(name).description} |" for name in factory_presets()]
     return "\n".join(["| preset | sound |", "|---|---|", *rows])
+
+
+def osc() -> str:
+    """Addresses: what OSC can reach, ids that stand for many by one of them."""
+    ratio = VALUES["comp.ratio"]
+    rows = [
+        (f"/{ratio.id} 3.5", "any parameter, in its unit"),
+        (f"/unit/{ratio.id} 0.5", "the same where a knob's 0 .. 1 has it, for faders"),
+        *((f"/{p.id} {_number(p.default)}", p.description) for p in GLOBALS),
+        *((f"/{action.id}", action.description) for action in ACTIONS),
+        (f"/{REVERT}{ratio.id}", BUTTONS[REVERT + ratio.id]),
+        ("/program 3 0", "as a MIDI program change: number, and bank if wanted"),
+    ]
+    lines = ["| address | what it does |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{address}` | {what} |" for address, what in rows)])
 
 
 def latency() -> str:
@@ -95,6 +111,7 @@ def gil() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "presets": presets,
+    "osc": osc,
     "latency": latency,
     "gil": gil,
 }
