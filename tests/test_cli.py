@@ -97,6 +97,8 @@ BAD = {
     "--ref ref.wav --ref ref.wav --morph 1.5": "--morph",
     "--ref ref.wav --amount 151": "0..150",
     "--preset good.toml --osc-reply localhost:9": "--osc",
+    "--preset good.toml --osc 99999": "--osc: OSC address '99999'",
+    "--preset good.toml --osc 9 --osc-reply ::1": "in brackets",
     f"--preset good.toml --set-list good.toml {FILES}": "live use",
     f"--ref ref.wav --ref-channel 2 {FILES}": "live use",
     "--set-list good.toml": "unknown key",
