@@ -272,6 +272,16 @@ def test_there_is_a_map_for_eight_knobs_and_for_controllers_that_people_own():
     } <= {*factory_maps()}
 
 
+def test_the_example_that_explains_the_format_is_a_map():
+    text = (FACTORY.parent / "README.md").read_text(encoding="utf-8")
+    example = text.split("## midi/")[1].split("```toml\n")[1].split("```")[0]
+    kinds = [(c.kind, c.is_knob) for c in read_map(example).controls]
+    assert kinds == [
+        ("cc", True), ("cc", True), ("nrpn", True), ("note", False), ("cc", False),
+        ("program", False),
+    ]  # fmt: skip
+
+
 def charts() -> dict[str, set[tuple[str, int]]]:
     """What the makers' charts say that each controller sends, as delivered."""
     return {
