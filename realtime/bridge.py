@@ -11,7 +11,7 @@ sees.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ BINS_PER_OCTAVE = 16  # a bin is 4.4 % wide; the maximum is exact
 
 # PaStreamCallbackFlags, in the order of the `flags` counters.
 FLAG_NAMES = ("input_underflows", "input_overflows", "output_underflows", "output_overflows")
+_TALLY = ("blocks", "frames", "late_blocks", "flags", "dsp_max_ns", "dsp_histogram")
 _FRESH = 4  # the middle slot holds coefficients that the audio thread has not taken
 
 RING = np.dtype(
@@ -211,6 +212,18 @@ class Bridge:
         counts["nonfinite_resets"] = int(self.record["chain"]["nonfinite_resets"])
         counts |= {name: int(self.record["flags"][i]) for i, name in enumerate(FLAG_NAMES)}
         return counts
+
+    def tally(self) -> dict[str, object]:
+        """All that was counted so far, for `resume` in another process; picklable."""
+        tally: dict[str, object] = {key: self.record[key].copy() for key in _TALLY}
+        tally["nonfinite_resets"] = int(self.record["chain"]["nonfinite_resets"])
+        return tally
+
+    def resume(self, tally: Mapping[str, object]) -> None:
+        """Count on from what another bridge gave as `tally`; before a stream runs."""
+        for key in _TALLY:
+            self.record[key] = tally[key]
+        self.record["chain"]["nonfinite_resets"] = tally["nonfinite_resets"]
 
     def slowest_since(self, before: npt.NDArray[np.int64]) -> float:
         """Seconds the slowest block took since `dsp_histogram` was `before`; 0 without any."""

@@ -11,7 +11,7 @@ import difflib
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from realtime.interpolate import morph, with_amount
 from realtime.params import BY_ID
@@ -219,6 +219,21 @@ class Controls:
             self._sound.predicted = predicted
             self._sound.bypassed = self._sound.panicked
             change = self._changed(source, CHANGE_FADE_MS, loaded=True)
+        self._tell(change)
+
+    def dump(self) -> object:
+        """All that `resume` needs to go on from here in another process; picklable."""
+        with self._lock:
+            sound = self._sound
+            return replace(sound, overrides=dict(sound.overrides), globals=dict(sound.globals))
+
+    def resume(self, dump: object) -> None:
+        """Go on from what another `Controls` gave as `dump`: hands, amount, bypass and all."""
+        if not isinstance(dump, _Sound):
+            raise TypeError(f"{type(dump).__name__} is no dump of Controls")
+        with self._lock:
+            self._sound = replace(dump, overrides=dict(dump.overrides), globals=dict(dump.globals))
+            change = self._changed("", CHANGE_FADE_MS, loaded=True)
         self._tell(change)
 
     def finish(self) -> None:
