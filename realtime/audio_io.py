@@ -25,7 +25,7 @@ Kind = Literal["input", "output"]
 
 CLIENT_NAME = b"afx-live"  # what a JACK patchbay shows
 BLOCK_SIZE_MAX = 8192
-_STOP_SECONDS = 2.0
+_STOP_SECONDS = 0.5
 
 
 class AudioDeviceError(ValueError):
@@ -112,6 +112,20 @@ def list_devices() -> list[Device]:
         )
         for row in sd.query_devices()
     ]
+
+
+def look_again() -> None:
+    """Have PortAudio find out anew which devices there are; no stream may be open.
+
+    Raises: AudioDeviceError if it does not start.
+    """
+    sd = _portaudio()
+    try:
+        with quiet_stderr():
+            sd._terminate()
+            sd._initialize()
+    except sd.PortAudioError as error:
+        raise AudioDeviceError(f"PortAudio does not start: {_one_line(error)}") from None
 
 
 def find_device(devices: list[Device], query: str | None, kind: Kind) -> Device:
@@ -270,6 +284,13 @@ class LiveStream:
                 self._stream.start()
         except self._error as error:
             raise self._refused(error) from None
+
+    @property
+    def active(self) -> bool:
+        """Whether the driver still means to call; false soon after a JACK server died."""
+        with contextlib.suppress(self._error):
+            return bool(self._stream.active)
+        return False
 
     @property
     def latency_ms(self) -> float:

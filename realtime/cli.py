@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         check_options(args)
-        return _run(args)
+        return _run(args, sys.argv[1:] if argv is None else argv)
     except ValueError as error:  # every error class of ours is one
         print(f"afx-live: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:
     if args.demo is not None:
         from realtime.demo import run
 
@@ -44,14 +44,33 @@ def _run(args: argparse.Namespace) -> int:
         return _list_presets()
     if args.list_devices:
         return _list_devices()
+    from realtime import lifeline, supervisor
+
+    link = lifeline.connect()
+    if args.input is None and link is None and supervisor.SUPPORTED:
+        return _supervise(args, argv)
     from realtime.commands import check_paths, style_file
 
-    check_paths(args)
+    if link is None or not link.resumed:  # else what it writes is there by now
+        check_paths(args)
     if args.input is not None:
         return style_file(args)
     from realtime.live import live
 
-    return live(args, STARTED)
+    return live(args, STARTED, link)
+
+
+def _supervise(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    from realtime.supervisor import Supervisor
+
+    supervisor = Supervisor(argv, STARTED)
+    status = supervisor.run()
+    session = supervisor.session()
+    if session is not None:
+        from realtime.commands import finish
+
+        finish(session, args)
+    return status
 
 
 def _list_presets() -> int:

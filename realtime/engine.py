@@ -7,44 +7,38 @@ meters; if it stalls, the sound goes on.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from realtime.audio_io import LiveStream, StreamPlan
 from realtime.bridge import Bridge
 from realtime.controls import CHANGE_FADE_MS, Controls
-from realtime.measure import preload
+from realtime.measure import Sound, preload
 from realtime.meters import Display, Meters
 from realtime.monitor import Monitor
+from realtime.recovery import Recovery
 from realtime.session import Session, overflows, reference_sounds, underflows
 from realtime.stage import Stage
 
 _TICK_SECONDS = 0.02
 _METER_SECONDS = 0.05
-_SILENT_DEVICE_SECONDS = 2.0
+_BEAT_SECONDS = 0.5
+_SILENT_DEVICE_SECONDS = 1.2  # longer than any block
 _FIRST_BLOCK_SECONDS = 5.0
-_FADE_OUT_SECONDS = 0.5
+_FADE_OUT_SECONDS = 0.2
 
 
 class DeviceLostError(RuntimeError):
-    """The sound device stopped calling; `session` is what happened until then.
-
-    hung: whether the driver also hangs in its clean-up, so that only `os._exit` leaves.
-    """
-
-    def __init__(self, message: str, session: Session, hung: bool) -> None:
-        super().__init__(message)
-        self.session = session
-        self.hung = hung
+    """The sound device stopped calling. Its driver may hang in any clean-up: leave at once."""
 
 
 class LiveEngine:
     """Opens the devices and runs the chain on them.
 
     bridge: of the plan's rate and channels; controls publishes to it. monitor, stage: are fed
-    with what comes in and goes out.
+    with what comes in and goes out. recovery: is told how things stand, and knows of the engine
+    before this one.
 
     Raises: AudioDeviceError if the devices do not open.
     """
@@ -57,6 +51,7 @@ class LiveEngine:
         monitor: Monitor,
         stage: Stage,
         display: Display,
+        recovery: Recovery,
     ) -> None:
         self.plan = plan
         self._bridge = bridge
@@ -64,6 +59,10 @@ class LiveEngine:
         self._monitor = monitor
         self._stage = stage
         self._display = display
+        self._recovery = recovery
+        self._began: float | None = None
+        self._ended: float | None = None
+        self._block_size = _BlockSize()
         self._histogram = bridge.dsp_histogram()
         self._stream = LiveStream(plan, bridge)
         self._latency_ms = self._stream.latency_ms
@@ -73,8 +72,8 @@ class LiveEngine:
         stop: threading.Event,
         duration: float | None = None,
         running: Callable[[], None] = lambda: None,
-    ) -> Session:
-        """Run until `stop` is set or `duration` seconds of audio are over.
+    ) -> bool:
+        """Run until `stop` is set or `duration` seconds are over; False if the driver then hangs.
 
         running: called once, when the first block has been played.
 
@@ -82,47 +81,62 @@ class LiveEngine:
         start.
         """
         try:
-            return self._run(stop, duration, running)
+            self._run(stop, duration, running)
+        except DeviceLostError:
+            raise
         except BaseException:
             self._stream.close()
             raise
+        closed = self._stream.close()
+        self._step()
+        return closed
 
     def _run(
         self, stop: threading.Event, duration: float | None, running: Callable[[], None]
-    ) -> Session:
+    ) -> None:
         self._stream.start()
-        started = time.monotonic()
         if not self._wait_for_first_block(stop):
-            raise self._lost("the sound device opened but never asked for audio", 0.0)
+            raise DeviceLostError("the sound device opened but never asked for audio")
+        self._began = now = time.monotonic()
+        end = self._recovery.end(duration, now)
         running()
         threading.Thread(target=preload, name="preload", daemon=True).start()
-        end = math.inf if duration is None else time.monotonic() + duration
-        last_block, last_blocks, last_meters = started, 0, 0.0
+        last_blocks, silent, last_meters, last_beat = 0, 0.0, 0.0, 0.0
         while not stop.is_set():
             self._stage.work(_TICK_SECONDS)
-            now = time.monotonic()
-            if now >= end:
+            before, now = now, time.monotonic()
+            if end is not None and now >= end:
                 break
             self._step()
             blocks = self._bridge.counters()["blocks"]
-            if blocks != last_blocks:
-                last_block, last_blocks = now, blocks
-            elif now - last_block > _SILENT_DEVICE_SECONDS:
-                raise self._lost("the sound device went away", last_block - started)
+            # A tick counts for little: where this process was held, so was the device's thread.
+            silent = 0.0 if blocks != last_blocks else silent + min(now - before, 0.1)
+            last_blocks = blocks
+            if silent > _SILENT_DEVICE_SECONDS or not self._stream.active:
+                raise DeviceLostError("the sound device went away")
             if now - last_meters > _METER_SECONDS:
                 last_meters = now
-                self._display.show(self._meters(now - started))
-        seconds = time.monotonic() - started
+                self._display.show(self._meters(now - self._began))
+            if now - last_beat > _BEAT_SECONDS:
+                last_beat = now
+                self._block_size.watch(self._bridge.counters(), self._display.say)
+                self._recovery.beat(self, self._controls, self._bridge, self._stage)
+        self._ended = time.monotonic()
+        self._recovery.closing()
         self._fade_out()
-        if not self._stream.close():
-            raise self._lost("the sound driver hung while stopping", seconds)
-        self._step()
-        return self._session(seconds)
+
+    @property
+    def seconds(self) -> float:
+        """How long audio ran, in engines before this one too."""
+        if self._began is None:
+            return self._recovery.seconds
+        return self._recovery.seconds + (self._ended or time.monotonic()) - self._began
 
     def _wait_for_first_block(self, stop: threading.Event) -> bool:
         limit = time.monotonic() + _FIRST_BLOCK_SECONDS
+        before = self._bridge.counters()["blocks"]  # an engine before this one may have counted
         while time.monotonic() < limit and not stop.is_set():
-            if self._bridge.counters()["blocks"]:
+            if self._bridge.counters()["blocks"] > before:
                 return True
             time.sleep(0.001)
         return stop.is_set()
@@ -162,15 +176,14 @@ class LiveEngine:
             dsp_load=slowest_seconds / block_seconds,
         )
 
-    def _lost(self, message: str, seconds: float) -> DeviceLostError:
-        hung = not self._stream.close()
-        return DeviceLostError(message, self._session(seconds), hung)
-
-    def _session(self, seconds: float) -> Session:
+    def session(self, measured: bool = True) -> Session:
+        """What happened so far; without `measured` in no time, and without the sounds' measures."""
         plan, state = self.plan, self._controls.state
-        references = reference_sounds(self._stage.style.references, plan.out_channels)
-        sounds = self._monitor.sounds() | references
         style, notes = self._stage.style, []
+        sounds: dict[str, Sound] = {}
+        if measured:
+            sounds = self._monitor.sounds()
+            sounds |= reference_sounds(style.references, plan.out_channels)
         if style.status():
             notes.append(f"no new style was applied: {style.status()}")
             notes.extend(style.advice())
@@ -183,10 +196,31 @@ class LiveEngine:
             origin=state.origin,
             predicted=state.predicted - state.overrides.keys(),
             by_hand=frozenset(state.overrides),
-            seconds=seconds,
+            seconds=self.seconds,
             latency_ms=self._latency_ms,
             sounds=sounds,
             counters=self._bridge.counters(),
             dsp_us=self._bridge.dsp_percentiles(),
             notes=notes,
         )
+
+
+class _BlockSize:
+    """Notices that the device changed its block size under us, as a JACK server may."""
+
+    def __init__(self) -> None:
+        self._frames = self._blocks = 0
+        self._mean = self._told = 0.0
+
+    def watch(self, counters: Mapping[str, int], say: Callable[[str], None]) -> None:
+        """Look at the bridge's counters now and then; `say` gets a line after a change."""
+        frames, blocks = counters["frames"] - self._frames, counters["blocks"] - self._blocks
+        if blocks <= 0:
+            return
+        self._frames, self._blocks = counters["frames"], counters["blocks"]
+        before, self._mean = self._mean, frames / blocks
+        if abs(self._mean - before) > 0.01 * before:
+            return  # it is changing, or is a device whose blocks vary
+        if self._told and abs(self._mean - self._told) > 0.1 * self._told:
+            say(f"the device's blocks now have {self._mean:.0f} frames, they had {self._told:.0f}")
+        self._told = self._mean

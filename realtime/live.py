@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,45 +22,64 @@ from realtime.style import REFERENCE_SECONDS, StyleRequest
 from realtime.voice import Voice
 
 if TYPE_CHECKING:
+    from realtime.audio_io import Device, StreamPlan
+    from realtime.lifeline import Lifeline
     from realtime.meters import Display
     from realtime.predictor import Predictor
     from realtime.programs import Programs
+    from realtime.recovery import Recovery
     from realtime.stage import Stage
 
 
-def live(args: argparse.Namespace, started: float) -> int:
+def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int:
     """Run live until Ctrl-C, SIGTERM or --duration; the exit status.
 
-    started: `time.perf_counter()` when the program began.
+    started: `time.perf_counter()` when the program began. link: to the supervisor, who then gives
+        the report and starts another of us should the device or this process be lost.
 
     Raises: ValueError (of many kinds, each one line) before anything sounds.
     """
     from realtime.audio_io import list_devices, plan_stream
+    from realtime.recovery import Recovery, StoppedError, leave
 
+    recovery = Recovery(link)
+    started = recovery.since(started)
     voice = Voice(sys.stderr)
-    begin, programs = _beginning(args)
-    references = read_references(args)
+    begin, programs = recovery.once("beginning", lambda: _beginning(args))
+    programs = recovery.kept("programs", programs)
+    references = recovery.kept("references", ()) or read_references(args)
     wants_style = bool(references) or args.ref_live is not None
     loading = _in_background(args.model) if wants_style or args.model else None
-    plan = plan_stream(
-        list_devices(),
-        input_query=args.input_device or args.device,
-        output_query=args.output_device or args.device,
-        sample_rate=args.sample_rate,
-        block_size=args.block_size or 0,
-        in_channels=args.input_channels,
-        out_channels=args.channels,
-        ref_channel=args.ref_channel,
-    )
+    if recovery.resumed:  # the device may not be there yet
+        compile_chain(voice)
+
+    def planned(devices: list[Device], source: str | None, sink: str | None) -> StreamPlan:
+        return plan_stream(
+            devices,
+            input_query=source,
+            output_query=sink,
+            sample_rate=args.sample_rate,
+            block_size=args.block_size or 0,
+            in_channels=args.input_channels,
+            out_channels=args.channels,
+            ref_channel=args.ref_channel,
+        )
+
+    queries = args.input_device or args.device, args.output_device or args.device
+    try:
+        plan = recovery.find(list_devices, planned, queries, voice.say)
+    except StoppedError:
+        return recovery.stopped()
     from realtime.bridge import Bridge
     from realtime.engine import DeviceLostError, LiveEngine
     from realtime.monitor import Monitor
     from realtime.stage import Stage
     from realtime.style import Style
 
-    if loading is not None:
-        loading.result()
-    compile_chain(voice)
+    if not recovery.resumed:
+        if loading is not None:
+            loading.result()
+        compile_chain(voice)
     request = StyleRequest(
         predict=predict_with(args.model),
         references=references,
@@ -80,7 +99,7 @@ def live(args: argparse.Namespace, started: float) -> int:
         morph=args.morph or 0.0,
         matched_gain_db=monitor.matched_gain_db,
     )
-    saving = _Saving(args.save_preset, controls, voice)
+    saving = _Saving(args.save_preset, controls, voice, recovery)
     stage = Stage(
         bridge,
         controls,
@@ -94,33 +113,44 @@ def live(args: argparse.Namespace, started: float) -> int:
 
     def running() -> None:
         devices = " -> ".join(dict.fromkeys((plan.input.full_name, plan.output.full_name)))
-        voice.say(f"audio running after {time.perf_counter() - started:.2f} s: {devices}")
-        voice.say("Ctrl-C stops it and prints a report")
-        if references:
-            stage.style.predict()
-        elif args.ref_live is not None:
-            stage.capture()
+        recovery.running(plan)
+        again = "again " if recovery.resumed else ""
+        voice.say(f"audio running {again}after {time.perf_counter() - started:.2f} s: {devices}")
+        if not recovery.resumed:
+            voice.say("Ctrl-C stops it and prints a report")
+        if recovery.kept("busy", wants_style):
+            if references:
+                stage.style.predict()
+            else:
+                stage.capture()
         else:
             saving.first()
 
-    with stop_on_signals() as stop, ExitStack() as hands:
-        engine = LiveEngine(plan, bridge, controls, monitor, stage, voice)
+    recovery.take_over(controls, bridge)
+    recovery.opening()
+    stop = threading.Event() if link is None else link.stop
+    with stop_on_signals(stop), ExitStack() as hands:
+        engine = LiveEngine(plan, bridge, controls, monitor, stage, voice, recovery)
         _open_hands(hands, args, controls, stage, voice)
         try:
-            session = engine.run(stop, args.duration, running)
+            closed = engine.run(stop, args.duration, running)
         except DeviceLostError as lost:
             hands.close()
             voice.close()
-            finish(lost.session, args)
-            print(f"afx-live: {lost}", file=sys.stderr, flush=True)
-            if lost.hung:
-                sys.stdout.flush()
-                os._exit(1)
-            return 1
+            recovery.lost(str(lost), engine.session)
+            finish(engine.session(), args)
+            print(f"afx-live: {lost}", file=sys.stderr)
+            leave(1)
     voice.close()
-    finish(session, args)
     unstyled = wants_style and bool(stage.style.error) and not stage.style.presets
-    return 1 if saving.failed or unstyled else 0
+    status = 1 if saving.failed or unstyled or not closed else 0
+    if not closed:
+        print("afx-live: the sound driver hung while stopping", file=sys.stderr)
+    if not recovery.ended(engine.session(), status):
+        finish(engine.session(), args)
+    if not closed:
+        leave(status)
+    return status
 
 
 def _beginning(args: argparse.Namespace) -> tuple[Entry, Programs]:
@@ -145,16 +175,12 @@ def _open_hands(
     Raises: OscError
     """
     if args.osc is not None:
-        from realtime.osc import Osc
+        from realtime.osc import Osc, parse_address
 
-        host, port = args.osc
+        host, port = parse_address(args.osc)
+        reply = None if args.osc_reply is None else parse_address(args.osc_reply)
         osc = Osc(
-            controls,
-            host=host,
-            port=port,
-            reply=args.osc_reply,
-            say=display.say,
-            program=stage.program,
+            controls, host=host, port=port, reply=reply, say=display.say, program=stage.program
         )
         hands.callback(osc.close)
         osc.start()
@@ -163,8 +189,11 @@ def _open_hands(
 class _Saving:
     """--save-preset: the first sound that was asked for, written once."""
 
-    def __init__(self, path: str | None, controls: Controls, display: Display) -> None:
-        self._path = path
+    def __init__(
+        self, path: str | None, controls: Controls, display: Display, recovery: Recovery
+    ) -> None:
+        self._path = None if recovery.kept("saved", False) else path
+        self._recovery = recovery
         self._controls = controls
         self._display = display
         self.failed = False
@@ -176,6 +205,7 @@ class _Saving:
             return
         try:
             save_preset(self._controls.state.effective, path)
+            self._recovery.keep("saved", True)
             self._display.say(f"preset written to {path!r}")
         except PresetError as error:  # the sound goes on; the exit status tells
             self.failed = True

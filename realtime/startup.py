@@ -49,9 +49,8 @@ def compile_chain(voice: Voice) -> None:
 
 
 @contextlib.contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; a second one ends at once."""
-    stop = threading.Event()
+def stop_on_signals(stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM sets `stop`; a second one ends at once."""
     old: dict[signal.Signals, Any] = {}
 
     def handle(number: int, _: object) -> None:
@@ -62,7 +61,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
         old[number] = signal.getsignal(number)
         signal.signal(number, handle)
     try:
-        yield stop
+        yield
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)

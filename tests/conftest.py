@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -71,15 +72,21 @@ def jack_server(
     indirect=True)` says.
     """
     sample_rate, period = getattr(request, "param", (48_000, 128))
-    jackd = shutil.which("jackd")
-    if jackd is None:
-        unavailable("jackd is not installed (Debian: apt-get install jackd2)")
     name = f"afx-live-test-{uuid.uuid4().hex[:12]}"
     monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
     monkeypatch.setenv("JACK_NO_AUDIO_RESERVATION", "1")
+    with running_jack(name, sample_rate, period, tmp_path / "jackd.log") as server:
+        yield server
+
+
+@contextmanager
+def running_jack(name: str, sample_rate: int, period: int, log: Path) -> Iterator[JackServer]:
+    """A JACK server that answers; ended by SIGTERM unless it has gone by then."""
+    jackd = shutil.which("jackd")
+    if jackd is None:
+        unavailable("jackd is not installed (Debian: apt-get install jackd2)")
     options = ["-r", str(sample_rate), "-p", str(period)]
-    log = tmp_path / "jackd.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [jackd, "-n", name, "--no-mlock", "-d", "dummy", *options],
@@ -97,6 +104,8 @@ def jack_server(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for left in Path("/dev/shm").glob(f"jack_sem.*_{name}_*"):
+            left.unlink()  # a client that had to leave without its server cannot do it
 
 
 def _wait_until_up(name: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,0 +1,129 @@
+"""An engine process seen from outside: how it is started, heard, asked to end and killed.
+
+Imports little: audio waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from realtime import lifeline
+
+_STOP_SECONDS = 0.6  # for an engine to begin its end: whoever stops waits a second at most
+_CLOSE_SECONDS = 3.0  # for one that has begun: it measures what was played
+_LAST_WORDS_SECONDS = 1.0  # for one that lost its device: it measures too
+_HUNG_SECONDS = 10.0  # without a word from one that speaks twice a second
+
+# The same package as here, and nothing else from the folder where it was found or the user's.
+_START = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); import realtime; del sys.path[0]; "
+    "from realtime.cli import main; sys.exit(main())"
+)
+_ROOT = str(Path(__file__).resolve().parent.parent)
+
+
+class EngineProcess:
+    """One engine process, and what it said of itself.
+
+    lost: what became of the device, once it is lost. status: once it ended by itself.
+    """
+
+    def __init__(self, argv: Sequence[str], kept: Mapping[str, bytes], since: float) -> None:
+        ours, theirs = socket.socketpair()
+        ours.settimeout(_HUNG_SECONDS)
+        # Ctrl-C reaches all of a terminal's processes; this one shall hear of it once, from us.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START, _ROOT, *argv],
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, lifeline.VARIABLE: str(theirs.fileno())},
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            theirs.close()
+        self.line = lifeline.Line(ours)
+        self.lost = ""
+        self.status: int | None = None
+        self.running = False
+        self._silent, self._silence_max = 0.0, math.inf
+        self._until = math.inf
+        for name, payload in kept.items():
+            self.line.send(lifeline.KEPT + name, payload)
+        self.line.send(lifeline.GO, repr(since).encode())
+
+    def hear(self, kept: dict[str, bytes]) -> None:
+        """Take in what it sent; things to keep go to `kept`. Raises: EOFError once it has gone."""
+        self._silent = 0.0
+        for name, payload in self.line.receive():
+            if name.startswith(lifeline.KEPT):
+                kept[name.removeprefix(lifeline.KEPT)] = payload
+            elif name == lifeline.OPENING:
+                self._silence_max = _HUNG_SECONDS
+            elif name == lifeline.RUNNING:
+                self.running = True
+            elif name == lifeline.LOST:
+                self.lost = payload.decode()
+                self._leave(_LAST_WORDS_SECONDS)
+            elif name == lifeline.CLOSING:
+                self._leave(_CLOSE_SECONDS)
+            elif name == lifeline.ENDED:
+                self.status = int(payload)
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        self.line.send(lifeline.STOP)
+        self._leave(_STOP_SECONDS)
+
+    def overdue(self, waited: float) -> bool:
+        """Whether it should have gone by now; `waited`: seconds since the last question."""
+        self._silent += waited
+        if self._silent > self._silence_max and not self.lost:
+            self.lost = "the sound driver hangs"
+        return time.perf_counter() > self._until or self._silent > self._silence_max
+
+    def end(self, patience: float) -> int:
+        """Give it `patience` seconds to exit, then kill it. Its return code."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        self._process.kill()
+        self.line.close()
+        return self._process.wait()
+
+    def _leave(self, seconds: float) -> None:
+        self._until = time.perf_counter() + seconds
+
+
+class Terminal:
+    """Knows how the terminal was, and makes it so again after an engine that could not."""
+
+    def __init__(self) -> None:
+        self._was = self._now()
+
+    @staticmethod
+    def _now() -> list[Any] | None:
+        import termios
+
+        try:
+            return termios.tcgetattr(sys.stdin)
+        except (termios.error, AttributeError, ValueError):
+            return None
+
+    def restore(self) -> None:
+        """Nothing where nothing was changed."""
+        if self._was is None or self._now() == self._was:
+            return
+        import termios
+
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._was)
