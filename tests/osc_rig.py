@@ -15,6 +15,7 @@ from realtime.preset import Preset
 from realtime.targets import VALUES
 
 RATE = 48_000
+QUIET_S = 0.15  # several times as long as the next news take
 TOLD = {*VALUES, *(f"unit/{target}" for target in VALUES), "bypassed", "panicked", "origin"}
 
 
@@ -71,13 +72,14 @@ class Client:
     def send_raw(self, datagram: bytes) -> None:
         self.socket.sendto(datagram, self._to)
 
-    def told(self, quiet_s: float = 0.15) -> list[tuple[str, float | str]]:
-        """All that comes until it has been quiet for a while."""
-        self.socket.settimeout(quiet_s)
+    def told(self, patience_s: float = 5.0) -> list[tuple[str, float | str]]:
+        """All that comes, the first of it within `patience_s`, until it has been quiet."""
+        self.socket.settimeout(patience_s)
         found = []
         with contextlib.suppress(TimeoutError):
             while True:
                 found.append(meaning(self.socket.recv(65_535)))
+                self.socket.settimeout(QUIET_S)
         return found
 
 
