@@ -175,12 +175,16 @@ def _open_hands(
     Raises: OscError
     """
     if args.osc is not None:
-        from realtime.osc import Osc, parse_address
+        from realtime.osc import Osc
 
-        host, port = parse_address(args.osc)
-        reply = None if args.osc_reply is None else parse_address(args.osc_reply)
+        host, port = args.osc
         osc = Osc(
-            controls, host=host, port=port, reply=reply, say=display.say, program=stage.program
+            controls,
+            host=host,
+            port=port,
+            reply=args.osc_reply,
+            say=display.say,
+            program=stage.program,
         )
         hands.callback(osc.close)
         osc.start()

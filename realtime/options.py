@@ -86,8 +86,18 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     live.add_argument("--block-size", metavar="FRAMES", type=_count, help="default: the device's")
     live.add_argument("--sample-rate", metavar="HZ", type=_count, help="default: the device's")
-    live.add_argument("--osc", metavar="[HOST:]PORT", help="be moved by OSC; HOST 0.0.0.0: by all")
-    live.add_argument("--osc-reply", metavar="HOST:PORT", help="where OSC tells of changes")
+    live.add_argument(
+        "--osc",
+        metavar="[HOST:]PORT",
+        type=_address,
+        help="be moved by OSC; HOST 0.0.0.0: by all",
+    )
+    live.add_argument(
+        "--osc-reply",
+        metavar="[HOST:]PORT",
+        type=_address,
+        help="where OSC tells of changes",
+    )
     live.add_argument("--duration", metavar="SECONDS", type=_positive, help="stop by itself")
     more = p.add_argument_group("more")
     more.add_argument("--channels", type=int, choices=(1, 2), help="of the output: mono or stereo")
@@ -139,6 +149,15 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    from realtime.osc import OscError, parse_address
+
+    try:
+        return parse_address(text)
+    except OscError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def check_options(args: argparse.Namespace) -> None:

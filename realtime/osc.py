@@ -64,7 +64,7 @@ def parse_address(text: str, host: str = LOOPBACK) -> tuple[str, int]:
     if bracketed:
         host = host[1:-1]
     if ":" in host and not bracketed:
-        raise OscError(f"OSC address {text!r}: write an IPv6 address as [{host}]:{port or 'PORT'}")
+        raise OscError(f"OSC address {text!r}: an IPv6 address goes in brackets, as [::1]:9000")
     if not host or any(c in "[]/" or c.isspace() or not c.isprintable() for c in host):
         raise OscError(f"OSC address {text!r}: not [HOST:]PORT, such as 9000 or 192.168.1.5:9000")
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65_535):

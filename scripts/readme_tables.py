@@ -10,6 +10,7 @@ one is out of date. Needs nothing but Python and the checkout.
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
@@ -20,14 +21,16 @@ sys.path.insert(0, str(ROOT))
 
 from realtime.params import TABLE, Param  # noqa: E402
 from realtime.preset import factory_presets, load_preset  # noqa: E402
+from realtime.targets import ACTIONS, BUTTONS, GLOBALS, REVERT, VALUES  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
+MIDI_MAPS = ROOT / "presets" / "midi"
 SHOWN_RATE, SHOWN_CHANNELS = 48_000, 2
 
 
 def parameters() -> str:
     """The parameter table, the six bands of the equaliser folded into one."""
-    lines = ["| id | range | default | what it does |", "|---|---|---|---|"]
+    lines = ["| id | range | default | CC | what it does |", "|---|---|---|---|---|"]
     order = [_folded(p)[0] for p in TABLE]
     rows = sorted(TABLE, key=lambda p: order.index(_folded(p)[0]))
     for (name, description), group in groupby(rows, _folded):
@@ -36,14 +39,47 @@ def parameters() -> str:
         unit = p.unit if p.unit.startswith(":") else f" {p.unit}"
         span = f"{_number(p.minimum)} .. {_number(p.maximum)}{unit}".rstrip()
         defaults = ", ".join(dict.fromkeys(_number(q.default) for q in params))
-        lines.append(f"| `{name}` | {span} | {defaults} | {description} |")
+        ccs = str(p.cc) if len(params) == 1 else f"{p.cc} .. {params[-1].cc}"
+        lines.append(f"| `{name}` | {span} | {defaults} | {ccs} | {description} |")
     return "\n".join(lines)
+
+
+def hands() -> str:
+    """What a hand reaches beyond the parameters."""
+    rows = [f"| `{p.id}` | {p.cc} | {p.description} |" for p in GLOBALS]
+    rows += [f"| `{action.id}` | {action.cc} | {action.description} |" for action in ACTIONS]
+    rows.append(f"| `{REVERT}ID` | | that one parameter back to what was predicted or loaded |")
+    return "\n".join(["| id | CC | what it does |", "|---|---|---|", *rows])
+
+
+def midi_maps() -> str:
+    """The MIDI maps that come with the player."""
+    rows = []
+    for path in sorted(MIDI_MAPS.glob("*.toml")):
+        head = tomllib.loads(path.read_text(encoding="utf-8"))
+        rows.append(f"| `{path.stem}` | {head['description']} |")
+    return "\n".join(["| map | for |", "|---|---|", *rows])
 
 
 def presets() -> str:
     """The factory presets and what each is for."""
     rows = [f"| `{name}` | {load_preset(name).description} |" for name in factory_presets()]
     return "\n".join(["| preset | sound |", "|---|---|", *rows])
+
+
+def osc() -> str:
+    """Addresses: what OSC can reach, ids that stand for many by one of them."""
+    ratio = VALUES["comp.ratio"]
+    rows = [
+        (f"/{ratio.id} 3.5", "any parameter, in its unit"),
+        (f"/unit/{ratio.id} 0.5", "the same where a knob's 0 .. 1 has it, for faders"),
+        *((f"/{p.id} {_number(p.default)}", p.description) for p in GLOBALS),
+        *((f"/{action.id}", action.description) for action in ACTIONS),
+        (f"/{REVERT}{ratio.id}", BUTTONS[REVERT + ratio.id]),
+        ("/program 3 0", "as a MIDI program change: number, and bank if wanted"),
+    ]
+    lines = ["| address | what it does |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{address}` | {what} |" for address, what in rows)])
 
 
 def latency() -> str:
@@ -94,7 +130,10 @@ def gil() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters,
+    "hands": hands,
+    "midi maps": midi_maps,
     "presets": presets,
+    "osc": osc,
     "latency": latency,
     "gil": gil,
 }

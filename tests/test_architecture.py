@@ -28,6 +28,7 @@ ALLOWED = {
     "realtime.preset": ("realtime.params", "realtime.atomic_file"),
     "realtime.midi.messages": (),
     "realtime.midi.values": ("realtime.midi.messages",),
+    "realtime.midi.takeover": (),
     "realtime.midi.mapping": ("realtime.midi", "realtime.midi.values", "realtime.targets"),
     "realtime.dsp.*": (*COMPILED, "realtime.dsp.*"),
     "realtime.dsp": (),

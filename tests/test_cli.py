@@ -2,78 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import cli
-from realtime.bridge import Bridge
-from realtime.callback import compile_all, run_block
 from realtime.params import table_hash
 from realtime.predictor import shipped_model
-from realtime.preset import Preset, factory_presets, load_preset, save_preset
-from tests.support import noise, sine
-
-RATE = 24_000
-TESTED = Preset(
-    {"eq2.gain_db": 6.0, "comp.threshold_db": -30.0, "comp.ratio": 4.0, "reverb.wet": 0.2},
-    name="tested",
-)
-
-
-def afx_live(
-    *args: object, cwd: Path | None = None, **env: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "realtime.cli", *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), **env},
-    )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Good and bad files that the tables below name."""
-    voice = 0.3 * sine(440.0, 4 * RATE, RATE).astype("f4") + noise(4 * RATE, 1, 0.02)[:, 0]
-    sf.write(tmp_path / "in.wav", voice, RATE)
-    sf.write(tmp_path / "ref.wav", voice[::-1], RATE)
-    sf.write(tmp_path / "six.wav", np.repeat(voice[:, None], 6, axis=1), RATE)
-    sf.write(tmp_path / "silent.wav", np.zeros(4 * RATE), RATE)
-    sf.write(tmp_path / "short.wav", voice[: RATE // 100], RATE)
-    sf.write(tmp_path / "slow.wav", voice[:8_000], 4_000)
-    sf.write(tmp_path / "flac.flac", voice, RATE)
-    broken = bytearray((tmp_path / "flac.flac").read_bytes())
-    broken[len(broken) // 2 :] = np.random.default_rng(0).bytes(len(broken) // 2)
-    (tmp_path / "broken.flac").write_bytes(broken)
-    (tmp_path / "text.wav").write_text("not audio at all\n" * 40)
-    (tmp_path / "empty.wav").write_bytes(b"")
-    (tmp_path / "link.wav").symlink_to("in.wav")
-    (tmp_path / "hard.wav").hardlink_to(tmp_path / "in.wav")
-    (tmp_path / "old.wav").write_bytes(b"precious")
-    save_preset(TESTED, tmp_path / "good.toml")
-    (tmp_path / "bad.toml").write_text("[comp]\nratio = 99\n")
-    (tmp_path / "odd.toml").write_text("[comp\n")
-    (tmp_path / "unknown.toml").write_text("[comp]\nratoi = 2\n")
-    (tmp_path / "no.onnx").write_bytes(b"not a model")
-    return tmp_path
-
+from realtime.preset import factory_presets, save_preset
+from tests.file_rig import TESTED, afx_live, write_files
 
 FILES = "--input in.wav --output out.wav"
 BAD = {
@@ -97,6 +39,8 @@ BAD = {
     "--ref ref.wav --ref ref.wav --morph 1.5": "--morph",
     "--ref ref.wav --amount 151": "0..150",
     "--preset good.toml --osc-reply localhost:9": "--osc",
+    "--preset good.toml --osc 99999": "--osc: OSC address '99999'",
+    "--preset good.toml --osc 9 --osc-reply ::1": "in brackets",
     f"--preset good.toml --set-list good.toml {FILES}": "live use",
     f"--ref ref.wav --ref-channel 2 {FILES}": "live use",
     "--set-list good.toml": "unknown key",
@@ -148,6 +92,12 @@ BAD = {
     f"--preset good.toml --save-preset good.toml --overwrite {FILES}": "same file",
     "--preset good.toml --save-preset good.toml": "same file",
 }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_files(tmp_path)
+    return tmp_path
 
 
 @pytest.mark.parametrize("options", BAD)
@@ -246,112 +196,6 @@ def test_any_value_is_a_number_or_refused(option: str, value: str) -> None:
     number = getattr(args, option[2:].replace("-", "_"))
     assert np.isfinite(number)
     assert number <= 0.0 if option == "--gate-db" else number >= 0
-
-
-# --- file mode -------------------------------------------------------------------------------
-def rendered(x: np.ndarray, preset: Preset, rate: int) -> np.ndarray:
-    bridge = Bridge(rate, x.shape[1], x.shape[1], preset)
-    y = np.empty_like(x)
-    for start in range(0, len(x), 480):
-        run_block(bridge.record, x[start : start + 480], y[start : start + 480], 0)
-    return y
-
-
-@pytest.mark.parametrize("suffix", ["wav", "flac"])
-def test_a_file_through_a_preset(folder: Path, suffix: str) -> None:
-    out = f"out.{suffix}"
-    done = afx_live(
-        *("--preset", "good.toml", "--input", "in.wav", "--output", out),
-        *("--stats", "stats.json", "--save-preset", "saved.toml"),
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stderr
-    x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
-    y, rate = sf.read(folder / out, dtype="float32", always_2d=True)
-    assert rate == RATE
-    x = np.pad(x, ((0, len(y) - len(x)), (0, 0)))
-    assert np.abs(y - rendered(x, TESTED, RATE)).max() <= 2.0**-23  # a step of 24 bits
-    assert load_preset(str(folder / "saved.toml")) == TESTED
-    stats = json.loads((folder / "stats.json").read_text())
-    assert stats["frames"] == len(y) and stats["preset"] == dict(TESTED)
-    assert stats["latency_ms"] == 0.0
-    for words in ("good.toml", "threshold -30.0 dBFS", "ratio 4:1", "LUFS", "p99.9", "times real"):
-        assert words in done.stdout
-
-
-@pytest.mark.parametrize("wet", [0.0, 0.2])
-def test_a_reverb_rings_out_and_nothing_else_gets_longer(folder: Path, wet: float) -> None:
-    preset = Preset({"reverb.wet": wet, "reverb.room_size": 0.6, "reverb.predelay_ms": 200.0})
-    save_preset(preset, folder / "room.toml")
-    clap = np.zeros(RATE, np.float32)
-    clap[-200:] = noise(200, 1, 0.3)[:, 0]
-    sf.write(folder / "clap.wav", clap, RATE)
-    args = ("--preset", "room.toml", "--input", "clap.wav", "--output", "out.wav")
-    assert afx_live(*args, cwd=folder).returncode == 0
-    y, _ = sf.read(folder / "out.wav", always_2d=True)
-    if wet == 0.0:
-        assert len(y) == RATE
-    else:
-        t60_s = 0.1 * 100.0**0.6
-        assert 1.0 + 0.5 * t60_s < len(y) / RATE < 1.0 + 2.0 * t60_s
-        assert np.abs(y[-RATE // 4 :]).max() < 1e-3 * np.abs(y).max()
-
-
-@pytest.mark.parametrize("reference", ["ref.wav", "flac.flac", "six.wav"])
-def test_a_file_through_a_prediction(folder: Path, reference: str) -> None:
-    args = ("--ref", reference, "--input", "in.wav", "--output", "out.wav")
-    done = afx_live(*args, "--save-preset", "found.toml", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
-    y, _ = sf.read(folder / "out.wav", dtype="float32", always_2d=True)
-    found = load_preset(str(folder / "found.toml"))
-    assert np.abs(y - rendered(x, found, RATE)).max() <= 2.0**-23
-    assert f"predicted from {reference!r}" in done.stdout and "dB*" in done.stdout
-
-
-def test_a_file_between_two_styles_and_with_half_of_one(folder: Path) -> None:
-    def found(*options: object) -> Preset:
-        args = ("--ref", "ref.wav", *options, "--input", "in.wav", "--output", "out.wav")
-        done = afx_live(*args, "--save-preset", "found.toml", "--overwrite", cwd=folder)
-        assert done.returncode == 0, done.stderr
-        return load_preset(str(folder / "found.toml"))
-
-    sf.write(folder / "dull.wav", np.cumsum(noise(4 * RATE, 1, 0.002), axis=0), RATE)
-    first, second = found(), found("--ref", "dull.wav", "--morph", 1)
-    assert first != second
-    between = found("--ref", "dull.wav", "--morph", 0.5)
-    x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
-    y, _ = sf.read(folder / "out.wav", dtype="float32", always_2d=True)
-    assert np.abs(y - rendered(x, between, RATE)).max() <= 2.0**-23
-    for i in ("eq3.gain_db", "comp.threshold_db"):
-        assert between[i] == pytest.approx((first[i] + second[i]) / 2.0)
-    assert between["eq4.freq_hz"] == pytest.approx(
-        (first["eq4.freq_hz"] * second["eq4.freq_hz"]) ** 0.5
-    )
-    half, none = found("--amount", 50), found("--amount", 0)
-    assert half["eq3.gain_db"] == pytest.approx(first["eq3.gain_db"] / 2.0)
-    assert none["eq3.gain_db"] == 0.0 and none["comp.ratio"] == 1.0
-
-
-def test_overwrite_replaces_when_asked(folder: Path) -> None:
-    args = ("--preset", "good.toml", "--input", "in.wav", "--output", "old.wav", "--overwrite")
-    assert afx_live(*args, cwd=folder).returncode == 0
-    assert sf.info(folder / "old.wav").frames >= 4 * RATE
-
-
-@pytest.mark.parametrize(("source", "options", "channels"), [
-    ("in.wav", ("--channels", "2"), 2), ("six.wav", (), 2), ("six.wav", ("--channels", "1"), 1),
-])  # fmt: skip
-def test_channels_of_the_output(
-    folder: Path, source: str, options: tuple[str, ...], channels: int
-) -> None:
-    args = ("--preset", "good.toml", "--input", source, "--output", "out.wav", *options)
-    assert afx_live(*args, cwd=folder).returncode == 0
-    y, _ = sf.read(folder / "out.wav", dtype="float32", always_2d=True)
-    x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
-    want = rendered(np.repeat(x, channels, axis=1), TESTED, RATE)
-    # Six equal channels of 16 bit average to the one, within rounding.
-    assert y.shape[1] == channels and np.abs(y[: len(want)] - want).max() < 1e-5
 
 
 def test_list_presets_names_them_all_with_their_programs(tmp_path: Path) -> None:

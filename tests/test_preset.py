@@ -194,8 +194,9 @@ def test_wrong_types_anywhere_are_a_preset_error(pairs):
     ("text", "said"),
     [
         ("[comp]\nratio = oops\n", "line 2"),
-        ("[comp]\nratio = 99\n", "comp.ratio"),
-        ("[comp]\nrattio = 2\n", "comp.ratio"),
+        ("[comp]\nratio = 99\n", "line 2: comp.ratio is 99"),
+        ("# my own\n[eq1]\nq = 2\n[comp]\nknee_db = 1\n rattio= 2\n", "line 6: "),
+        ("[eq1]\ngain_db = 2\n[eq2]\ngain_db = 99\n", "line 4: eq2.gain_db is 99"),
         ("[compressor]\nratio = 2\n", "compressor.ratio"),
         ("[comp]\nratio = '2'\n", "comp.ratio"),
         ("[comp]\nratio = [2]\n", "comp.ratio"),

@@ -39,7 +39,8 @@ class MapControl:
     minimum, maximum: the plain values at a knob's ends, the target's range unless given;
     maximum below minimum turns it round. on: the value that a switch sets and takes back; it
     makes a CC or NRPN a switch, which a note or program is anyway. feedback: whether the
-    controller is told of moves that it did not make.
+    controller is told of moves that it did not make: True, from when it is plugged in; False,
+    never; None, once it has been heard, so that CC 7 is not sent to a synthesiser's volume.
 
     Raises: MapError where no such control can be.
     """
@@ -53,7 +54,7 @@ class MapControl:
     minimum: float | None = None
     maximum: float | None = None
     on: float | None = None
-    feedback: bool = True
+    feedback: bool | None = None
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -69,7 +70,7 @@ class MapControl:
             raise MapError(f"bits is {shown(self.bits)}, not 7 or 14")
         if self.bits == 14 and (self.kind != "cc" or self.number > 31):
             raise MapError("bits = 14 is for a cc from 0 to 31")
-        if not isinstance(self.feedback, bool):
+        if not isinstance(self.feedback, bool | None):
             raise MapError(f"feedback is {shown(self.feedback)}, not true or false")
         if self.takeover is not None and self.takeover not in TAKEOVERS:
             raise MapError(f"takeover {shown(self.takeover)} is none of {', '.join(TAKEOVERS)}")
@@ -172,6 +173,10 @@ class MidiMap:
         if control is None:
             return 0
         return 14 if kind == "nrpn" else control.bits
+
+    def of(self, target: str) -> list[MapControl]:
+        """The controls that move or press `target`."""
+        return [control for control in self.controls if control.target == target]
 
     def heard(self, control: MapControl) -> int | None:
         """The channel on which `control` is heard; None: all."""

@@ -8,22 +8,16 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from realtime.atomic_file import write_text
 from realtime.midi.mapping import DEFAULT, KINDS, MapControl, MapError, MidiMap, default_map, shown
 from realtime.preset import toml_string
+from realtime.user_files import user_folder
 
 FORMAT = 1
 FACTORY = Path(__file__).resolve().parent.parent.parent / "presets" / "midi"
 
 _HEAD = ("format", "name", "description", "channel", "takeover", "control")
 _OPTIONAL = tuple(f.name for f in fields(MapControl) if f.name not in ("target", "kind", "number"))
-
-
-def user_folder() -> Path:
-    """Where a person's own maps lie; what is learned is saved there."""
-    return platformdirs.user_config_path("afx-live") / "midi"
 
 
 def factory_maps() -> list[str]:
@@ -39,7 +33,7 @@ def load_map(name_or_path: str | None) -> MidiMap:
     Raises: MapError naming the file, and what is wrong where.
     """
     name = name_or_path or DEFAULT
-    own = {path.stem: path for path in user_folder().glob("*.toml")}
+    own = {path.stem: path for path in user_folder("midi").glob("*.toml")}
     if name in own:
         path = own[name]
     elif name == DEFAULT:
@@ -68,7 +62,7 @@ def save_map(midi_map: MidiMap) -> MidiMap:
     path = midi_map.path
     if path is None or path.parent == FACTORY:
         stem = path.stem if path else re.sub(r"[^\w.-]+", "-", midi_map.name).strip(".") or DEFAULT
-        path = user_folder() / f"{stem}.toml"
+        path = user_folder("midi") / f"{stem}.toml"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, map_to_toml(midi_map))

@@ -20,18 +20,10 @@ from realtime.midi.maps import (
     map_to_toml,
     read_map,
     save_map,
-    user_folder,
 )
 from realtime.params import TABLE
 from realtime.targets import ACTIONS, BUTTONS, VALUES
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """A person's settings, empty."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path
+from realtime.user_files import user_folder
 
 
 def error_of(call, *args) -> str:
@@ -88,7 +80,7 @@ some_channel = st.none() | st.integers(1, 16)
 def some_controls(draw) -> MapControl:
     kind = draw(st.sampled_from(["cc", "note", "nrpn", "program"]))
     number = draw(st.integers(0, 16_382 if kind == "nrpn" else 127))
-    channel, feedback = draw(some_channel), draw(st.booleans())
+    channel, feedback = draw(some_channel), draw(st.sampled_from([None, True, False]))
     bits = draw(st.sampled_from([7, 14])) if kind == "cc" and number < 32 else 7
     target = draw(st.sampled_from([*VALUES, *BUTTONS]))
     more = {}
@@ -239,7 +231,7 @@ def test_load_says_which_file_and_what(tmp_path):
 def test_saved_beside_a_persons_own_and_found_before_the_factorys(tmp_path):
     learned = replace(load_map("akai-lpd8"), controls=(MapControl("amount", "cc", 3),))
     saved = save_map(learned)
-    assert saved.path == user_folder() / "akai-lpd8.toml"
+    assert saved.path == user_folder("midi") / "akai-lpd8.toml"
     assert load_map("akai-lpd8").controls == learned.controls
     assert len(read_map((FACTORY / "akai-lpd8.toml").read_text()).controls) > 1
     save_map(replace(default_map(), controls=learned.controls))
@@ -248,7 +240,7 @@ def test_saved_beside_a_persons_own_and_found_before_the_factorys(tmp_path):
     own.write_text(one("target = 'amount'", "cc = 1"))
     save_map(replace(load_map(str(own)), controls=learned.controls))
     assert load_map(str(own)).controls == learned.controls
-    assert sorted(os.listdir(user_folder())) == ["akai-lpd8.toml", "default.toml"]
+    assert sorted(os.listdir(user_folder("midi"))) == ["akai-lpd8.toml", "default.toml"]
 
 
 def test_a_map_that_cannot_be_written_is_one_line(tmp_path):
@@ -278,6 +270,16 @@ def test_there_is_a_map_for_eight_knobs_and_for_controllers_that_people_own():
         "novation-launch-control-xl",
         "behringer-x-touch-mini",
     } <= {*factory_maps()}
+
+
+def test_the_example_that_explains_the_format_is_a_map():
+    text = (FACTORY.parent / "README.md").read_text(encoding="utf-8")
+    example = text.split("## midi/")[1].split("```toml\n")[1].split("```")[0]
+    kinds = [(c.kind, c.is_knob) for c in read_map(example).controls]
+    assert kinds == [
+        ("cc", True), ("cc", True), ("nrpn", True), ("note", False), ("cc", False),
+        ("program", False),
+    ]  # fmt: skip
 
 
 def charts() -> dict[str, set[tuple[str, int]]]:

@@ -125,6 +125,16 @@ def test_a_sender_that_repeats_only_what_changed_arrives(moves):
             assert abs(events[-1].position - to_unit(values[n], 14)) <= STEP_7
 
 
+def test_a_sender_that_changes_its_habit_is_followed():
+    """Another controller on the same cable: fine half first, then only the fine half."""
+    hands = decoder(7)
+    send(hands, *fine_first(1_000))
+    assert send(hands, (39, 100), at=1.0) == []
+    assert hands.settle(1.05) == [Moved("cc", 1, 7, to_unit(1_000 // 128 * 128 + 100, 14))]
+    (moved,) = send(hands, (39, 101), at=1.1)
+    assert moved.position == to_unit(1_000 // 128 * 128 + 101, 14)
+
+
 def test_the_coarse_half_moves_at_once():
     hands = decoder(7)
     send(hands, *both(8_192))
