@@ -82,7 +82,7 @@ class Midi:
         return self._map
 
     def start(self) -> None:
-        """Open the ports. Raises: MidiError"""
+        """Open what is there, and what comes later when it comes."""
         self._ports.start()
 
     def close(self) -> None:
@@ -182,7 +182,14 @@ class Midi:
             self._guarded(self._move, port)
         if self._learner is not None:
             self._guarded(self._learn, self._learner, now)
-        return self._feedback.due(self._map, self._controls.state, now)
+        state = self._controls.state
+        messages: list[tuple[str, bytes]] = []
+        for port, control, told in self._feedback.due(self._map, state, now):
+            messages += [(port, data) for data in told]
+            if control.feedback and control.is_knob and port in self._heard:
+                at = control.to_position(state.value(control.target))
+                self._knob(port, control).placed(at)
+        return messages
 
     def _handle(self, port: str, event: Event, now: float) -> None:
         kind = event.kind if isinstance(event, Moved) else _KINDS[type(event)]
@@ -214,12 +221,16 @@ class Midi:
             self._switch(port, control, event.channel, down, now)
 
     def _turn(self, port: str, control: MapControl, position: float) -> None:
+        at = control.to_position(self._value(control.target))
+        value = self._knob(port, control).move(position, at)
+        if value is not None:
+            self._moves[control.target] = control.to_value(value)
+
+    def _knob(self, port: str, control: MapControl) -> Takeover:
         knobs = self._heard[port].knobs
         if control not in knobs:
             knobs[control] = Takeover(control.takeover or self._map.takeover)
-        value = knobs[control].move(position, control.to_position(self._value(control.target)))
-        if value is not None:
-            self._moves[control.target] = control.to_value(value)
+        return knobs[control]
 
     def _switch(self, port: str, control: MapControl, channel: int, down: bool, now: float) -> None:
         pressed = self._heard[port].pressed

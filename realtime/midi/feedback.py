@@ -69,11 +69,13 @@ class Feedback:
         slot.device, slot.not_before = None, now
         self._again(port, control)
 
-    def due(self, midi_map: MidiMap, state: State, now: float) -> list[tuple[str, bytes]]:
-        """What to send now, as (port, one message); each control's newest value only."""
+    def due(
+        self, midi_map: MidiMap, state: State, now: float
+    ) -> list[tuple[str, MapControl, list[bytes]]]:
+        """What to tell which control now, its newest value only, as (port, control, messages)."""
         with self._lock:
             due, self._due = self._due, set()
-        found: list[tuple[str, bytes]] = []
+        found: list[tuple[str, MapControl, list[bytes]]] = []
         for port, control in due:
             slot = self._slot(port, control)
             channel = midi_map.heard(control) or slot.channel
@@ -88,9 +90,10 @@ class Feedback:
             if value is None or value == slot.device:
                 continue
             slot.device, slot.not_before = value, now + INTERVAL_S
-            for data in _messages(control, channel, value):
+            messages = _messages(control, channel, value)
+            for data in messages:
                 self._remember(port, control, data, now)
-                found.append((port, data))
+            found.append((port, control, messages))
         return found
 
     def is_echo(self, port: str, message: Message, now: float) -> bool:

@@ -39,8 +39,9 @@ class MapControl:
     minimum, maximum: the plain values at a knob's ends, the target's range unless given;
     maximum below minimum turns it round. on: the value that a switch sets and takes back; it
     makes a CC or NRPN a switch, which a note or program is anyway. feedback: whether the
-    controller is told of moves that it did not make: True, from when it is plugged in; False,
-    never; None, once it has been heard, so that CC 7 is not sent to a synthesiser's volume.
+    controller is told of moves that it did not make: True, from when it is plugged in, and a
+    knob then stands where it was told (a ring, a motor); False, never; None, once it has been
+    heard, so that CC 7 is not sent to a synthesiser's volume.
 
     Raises: MapError where no such control can be.
     """

@@ -38,6 +38,10 @@ class Takeover:
         rate = (1.0 - value) / (1.0 - was) if position > was else value / was
         return min(1.0, max(0.0, value + min(rate, RATE_MAX) * (position - was)))
 
+    def placed(self, position: float) -> None:
+        """The knob was put there, by its motor or as an encoder without ends."""
+        self._position = position
+
     def waiting(self, value: float) -> float | None:
         """Where the knob stands, if the value has to be picked up first."""
         if self._mode != "pickup" or self._position is None:

@@ -142,6 +142,24 @@ def test_a_knob_in_a_hand_is_not_fought():
     assert hands.shown(0.1) == [control_change(1, 3, 127)]
 
 
+@pytest.mark.parametrize("takeover", ["pickup", "scaled"])
+def test_a_ring_goes_on_from_where_it_was_put(takeover):
+    """After a preset an encoder has the sound's value: turned either way, fast or slow, it is
+    heard; and not before it was told, for then it would make the sound leap."""
+    hands = Desk(a_map(RING, takeover=takeover))
+    hands.midi.opened(PORT)
+    hands.shown()
+    hands.cc(3, *range(30))
+    hands.controls.load(Preset({"reverb.wet": 0.5}), "")
+    hands.cc(3, 30)
+    assert hands.value("reverb.wet") == pytest.approx(0.5, abs=0.02)
+    assert hands.shown()[-1][:2] == control_change(1, 3, 64)[:2]
+    hands.cc(3, 59)
+    assert hands.value("reverb.wet") == pytest.approx(59 / 128, abs=0.01)
+    hands.cc(3, 55)
+    assert hands.value("reverb.wet") == pytest.approx(55 / 128, abs=0.01)
+
+
 def test_another_knob_of_the_same_target_follows_at_once():
     hands = Desk(a_map(RING, MapControl("reverb.wet", "cc", 4, feedback=True)))
     hands.midi.opened(PORT)
