@@ -5,22 +5,20 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections.abc import Callable, Sequence
 
 from realtime.controls import Change, Controls
-from realtime.midi import MidiError
 from realtime.midi.feedback import Feedback
 from realtime.midi.learn import Learner, bind, in_words, unbind
-from realtime.midi.mapping import MapControl, MidiMap
+from realtime.midi.mapping import MapControl, MidiMap, check_target
 from realtime.midi.maps import save_map
 from realtime.midi.messages import NoteOff, NoteOn, Parser
 from realtime.midi.ports import MidiPorts
 from realtime.midi.status import MidiStatus
 from realtime.midi.takeover import Takeover
 from realtime.midi.values import Decoder, Event, Moved, Program, Stepped, to_unit
-from realtime.targets import TARGETS, VALUES
+from realtime.targets import VALUES
 
 
 class _Port:
@@ -114,7 +112,7 @@ class Midi:
 
         Raises: MidiError on an unknown target.
         """
-        self._check(target)
+        check_target(target)
         self._learned.clear()
         self._learner = Learner(target)
 
@@ -139,7 +137,7 @@ class Midi:
         Raises: MidiError on an unknown target, one without a control, or a map file that cannot
         be written.
         """
-        self._check(target)
+        check_target(target)
         with self._learning:
             self._map = save_map(unbind(self._map, target))
         self._say(f"MIDI: nothing moves {target} now ({self._map.path})")
@@ -296,13 +294,6 @@ class Midi:
             if line != self._trouble:
                 self._trouble = line
                 self._say(line)
-
-    @staticmethod
-    def _check(target: str) -> None:
-        if target not in TARGETS:
-            close = difflib.get_close_matches(target, TARGETS, n=1)
-            hint = f", did you mean {close[0]!r}?" if close else ""
-            raise MidiError(f"unknown target {target!r}{hint}")
 
 
 _KINDS = {NoteOn: "note", NoteOff: "note", Program: "program", Stepped: "nrpn"}

@@ -58,10 +58,7 @@ class MapControl:
     feedback: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.target not in TARGETS:
-            close = difflib.get_close_matches(shown(self.target).strip("'"), TARGETS, n=1)
-            hint = f", did you mean {close[0]!r}?" if close else ""
-            raise MapError(f"unknown target {shown(self.target)}{hint}")
+        check_target(self.target)
         if self.kind not in KINDS:
             raise MapError(f"{self.kind!r} is none of {', '.join(KINDS)}")
         _whole(self.kind, self.number, 0, NULL - 1 if self.kind == "nrpn" else 127)
@@ -207,6 +204,14 @@ def shown(value: object) -> str:
     except ValueError:  # an integer of thousands of digits
         return "a huge number"
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def check_target(target: object) -> None:
+    """Raises: MapError if a hand cannot reach `target`."""
+    if target not in TARGETS:
+        close = difflib.get_close_matches(shown(target).strip("'"), TARGETS, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else ""
+        raise MapError(f"unknown target {shown(target)}{hint}")
 
 
 def _address(control: MapControl) -> tuple[str, int]:
