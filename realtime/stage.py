@@ -82,7 +82,8 @@ class Stage:
         if presets:
             origin = origin_of(self.style.references)
             self._controls.restyle(presets, origin, predicted_ids(presets[0]))
-            self._say(f"the style is on, {origin}")
+            panicked = self._controls.state.panicked
+            self._say(f"the style is {'ready when bypass ends' if panicked else 'on'}, {origin}")
             self._styled()
 
     def capture(self) -> None:
@@ -105,6 +106,9 @@ class Stage:
         except (ProgramError, PresetError) as error:
             self._say(f"the sound stays: {error}")
             return
+        if self.style.busy:  # it would take the place of what a hand has chosen since
+            self.style.drop()
+            self._say("the style under way is dropped")
         self._controls.load(entry.preset, entry.origin)
         self._bridge.prepare(self.programs.neighbours)
         self._say(entry.origin)

@@ -89,7 +89,7 @@ class Style:
         place: which of two references it replaces.
         """
         request, seconds = self._request, self._request.reference_seconds
-        self._begin()
+        self.drop()
         self._place = place
         self._reference = Collector(
             self._rate, 1 if request.channel else self._channels, seconds, request.gate_dbfs
@@ -102,10 +102,15 @@ class Style:
     def predict(self) -> None:
         """Predict for what is played from now on; what was under way is dropped."""
         if self.references:
-            self._begin()
+            self.drop()
             self._hear_input("now")
         else:
             self._say("there is no reference to predict from yet: capture one")
+
+    def drop(self) -> None:
+        """Give up what is under way."""
+        self._reference = self._input = self._prediction = None
+        self.error, self._frames, self._hinted = "", 0, False
 
     def step(self, heard: Audio, channel: Audio | None = None) -> tuple[Preset, ...]:
         """Take the next `(frames, channels)` of input, and `(frames, 1)` of the reference's
@@ -168,10 +173,6 @@ class Style:
         """What is being listened for."""
         return self._reference or self._input
 
-    def _begin(self) -> None:
-        self._reference = self._input = self._prediction = None
-        self.error, self._frames, self._hinted = "", 0, False
-
     def _hear_input(self, when: str, *, after_pause: bool = False) -> None:
         self._frames, self._hinted = 0, False
         self._input = Collector(
@@ -215,7 +216,7 @@ class Style:
         return result
 
     def _fail(self, error: Exception) -> None:
-        self._begin()
+        self.drop()
         self.error = " ".join(str(error).split()) or type(error).__name__
         self._say(f"no new style, the sound stays as it is: {self.error}")
 
