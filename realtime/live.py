@@ -6,6 +6,7 @@ import argparse
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -99,14 +100,16 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
         morph=args.morph or 0.0,
         matched_gain_db=monitor.matched_gain_db,
     )
-    saving = _Saving(args.save_preset, controls, voice, recovery)
+    stop = threading.Event() if link is None else link.stop
+    display = _display(args, controls, programs, stop.set)
+    saving = _Saving(args.save_preset, controls, display, recovery)
     stage = Stage(
         bridge,
         controls,
         monitor,
-        Style(request, plan.sample_rate, plan.in_channels, voice.say),
+        Style(request, plan.sample_rate, plan.in_channels, display.say),
         programs,
-        say=voice.say,
+        say=display.say,
         styled=saving.first,
         save_to=None if args.save_preset is None else Path(args.save_preset),
     )
@@ -114,10 +117,11 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
     def running() -> None:
         devices = " -> ".join(dict.fromkeys((plan.input.full_name, plan.output.full_name)))
         recovery.running(plan)
+        display.start()
         again = "again " if recovery.resumed else ""
-        voice.say(f"audio running {again}after {time.perf_counter() - started:.2f} s: {devices}")
+        display.say(f"audio running {again}after {time.perf_counter() - started:.2f} s: {devices}")
         if not recovery.resumed:
-            voice.say("Ctrl-C stops it and prints a report")
+            display.say("Ctrl-C stops it and prints a report")
         if recovery.kept("busy", wants_style):
             if references:
                 stage.style.predict()
@@ -128,20 +132,18 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
 
     recovery.take_over(controls, bridge)
     recovery.opening()
-    stop = threading.Event() if link is None else link.stop
     with stop_on_signals(stop), ExitStack() as hands:
-        engine = LiveEngine(plan, bridge, controls, monitor, stage, voice, recovery)
-        _open_hands(hands, args, controls, stage, voice)
+        hands.callback(display.close)
+        engine = LiveEngine(plan, bridge, controls, monitor, stage, display, recovery)
+        _open_hands(hands, args, controls, stage, display)
         try:
             closed = engine.run(stop, args.duration, running)
         except DeviceLostError as lost:
             hands.close()
-            voice.close()
             recovery.lost(str(lost), engine.session)
             finish(engine.session(), args)
             print(f"afx-live: {lost}", file=sys.stderr)
             leave(1)
-    voice.close()
     unstyled = wants_style and bool(stage.style.error) and not stage.style.presets
     status = 1 if saving.failed or unstyled or not closed else 0
     if not closed:
@@ -165,6 +167,24 @@ def _beginning(args: argparse.Namespace) -> tuple[Entry, Programs]:
     else:
         begin = Entry("", Preset.neutral())
     return begin, Programs(set_list, begin.name)
+
+
+def _display(
+    args: argparse.Namespace, controls: Controls, programs: Programs, stop: Callable[[], None]
+) -> Display:
+    """The screen, or plain lines where they are asked for or stderr is no terminal."""
+    if args.plain or not sys.stderr.isatty():
+        return Voice(sys.stderr)
+    from realtime.midi.status import MidiStatus
+    from realtime.screen.screen import Screen
+
+    return Screen(
+        controls,
+        midi=MidiStatus,
+        set_list=lambda: programs.place,
+        stop=stop,
+        output=sys.stderr,
+    )
 
 
 def _open_hands(

@@ -33,6 +33,9 @@ class Meters:
 class Display(Protocol):
     """What a live session shows itself on: a screen, or plain lines."""
 
+    def start(self) -> None:
+        """Audio runs: begin to show. Called from the main thread."""
+
     def say(self, line: str) -> None:
         """Something happened; it stays readable."""
 

@@ -10,7 +10,7 @@ from realtime.interpolate import AMOUNT_MAX
 
 LIVE_ONLY = (
     "ref_live", "ref_channel", "set_list", "device", "input_device", "output_device",
-    "input_channels", "block_size", "sample_rate", "duration", "osc", "osc_reply",
+    "input_channels", "block_size", "sample_rate", "duration", "osc", "osc_reply", "plain",
 )  # fmt: skip
 REFERENCES_MAX = 2
 
@@ -86,6 +86,12 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     live.add_argument("--block-size", metavar="FRAMES", type=_count, help="default: the device's")
     live.add_argument("--sample-rate", metavar="HZ", type=_count, help="default: the device's")
+    live.add_argument(
+        "--plain",
+        action="store_true",
+        default=None,
+        help="lines in place of the screen and its keys",
+    )
     live.add_argument(
         "--osc",
         metavar="[HOST:]PORT",

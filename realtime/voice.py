@@ -27,6 +27,9 @@ class Voice:
         self._next_seconds = 0.0
         self._loudest = [-math.inf, -math.inf]
 
+    def start(self) -> None:
+        """Lines need no beginning."""
+
     def say(self, line: str) -> None:
         """A line that stays."""
         with self._lock:

@@ -69,15 +69,17 @@ ASCII = Glyphs(
     keys="^v<>",
 )
 # fmt: on
-_UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
-
-
 def clean(text: str) -> str:
     """`text` from elsewhere, such as a port's name, without what would move the cursor."""
     if text.isascii() and text.isprintable():
         return text
-    text = unicodedata.normalize("NFC", text)
-    return "".join("?" if unicodedata.category(c) in _UNSEEN else c for c in text)
+    return "".join(map(_clean, unicodedata.normalize("NFC", text)))
+
+
+def _clean(char: str) -> str:
+    if "\ufe00" <= char <= "\ufe0f":  # they change how wide the character before them is
+        return ""
+    return char if char.isprintable() else " " if char.isspace() else "?"
 
 
 class Line:

@@ -54,9 +54,11 @@ def state_lines(scene: Scene, width: int, airy: bool) -> list[Line]:
         style = PLAIN
         status = meters.style if meters else "starting"
         line = Line((f" {status}", BOLD), (f"  {state.origin}", PLAIN))
-    clock = _clock(meters.seconds) if meters else ""
-    line = line.fit(max(0, width - len(clock) - 2)).add(f" {clock} ", style)
-    line = Line((line.text, style)) if style is not PLAIN else line
+    if meters and width >= _SIDE_BY_SIDE:
+        clock = _clock(meters.seconds)
+        line = line.fit(width - len(clock) - 2).add(f" {clock} ", style)
+    if style is not PLAIN:
+        line = Line((line.text.ljust(width), style))
     blank = Line((" " * width, style))
     return [blank, line, blank] if airy else [line]
 

@@ -14,6 +14,7 @@ from realtime.controls import Controls
 from realtime.labels import with_unit
 from realtime.meters import Meters
 from realtime.midi.status import MidiStatus
+from realtime.params import IDS
 from realtime.preset import factory_presets, load_preset
 from realtime.screen.levels import CLIP_SECONDS, HOLD_SECONDS, Level
 from realtime.screen.look import ASCII, UNICODE
@@ -21,6 +22,7 @@ from realtime.screen.panel import ORDER
 from realtime.screen.scene import Scene
 from realtime.screen.view import view
 from realtime.targets import VALUES
+from tests.conftest import ROOT
 
 METERS = Meters((-20.0, -30.0), (-6.0, -7.0), 3.2, "styled", 123.0, 5.3, 48_000, 0, 0, 0, 0.12)
 LEVELS = (Level().after(-20.0, 0.0), Level().after(-30.0, 0.0))
@@ -186,3 +188,26 @@ def test_nothing_of_a_name_can_steer_the_terminal() -> None:
 def test_values_that_are_not_numbers_do_not_stop_the_screen() -> None:
     nan = replace(METERS, gain_reduction_db=math.nan, latency_ms=math.nan, dsp_load=math.inf)
     assert "GR" in text_of(scene(meters=nan, ins=(Level().after(math.nan, 1.0),)))
+
+
+def test_readme_shows_it_as_it_is() -> None:
+    style = load_preset("vocal-plate")
+    controls = Controls(style, lambda preset, fade_ms: None)
+    predicted = frozenset(i for i in IDS if i.startswith(("eq", "comp")))
+    controls.restyle([style], "predicted from 'style.wav'", predicted)
+    controls.set("eq3.gain_db", 3.0)
+    controls.set("comp.threshold_db", -31.0)
+    shown = scene(
+        state=controls.state,
+        chosen="comp.threshold_db",
+        set_list="2/5  telephone | [vocal-plate] | hall",
+        midi=MidiStatus(
+            ports=("nanoKONTROL2",),
+            last="CC 14 -> comp.threshold_db",
+            waiting={"comp.threshold_db": 0.8},
+        ),
+        log=("the style is on, predicted from 'style.wav'",),
+    )
+    picture = "\n".join(line.rstrip() for line in text_of(shown).splitlines())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- screen -->\n\n```text\n{picture}\n```" in readme, picture

@@ -1,0 +1,96 @@
+"""afx-live as a performer has it: a terminal, a real JACK server, a hand on the keys."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from realtime.callback import compile_all
+from tests.conftest import ROOT, JackServer
+from tests.jack_rig import patched
+from tests.screen.pseudo_terminal import PseudoTerminal
+from tests.support import noise, rms, to_db
+
+SECONDS = 3.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    compile_all()
+
+
+def level_shown(terminal: PseudoTerminal, name: str) -> float:
+    """The held peak of a channel in dBFS."""
+    found = re.search(rf"{name} +▕.*?▏ *(-∞|-?\d+\.\d)", terminal.text)
+    assert found, terminal.text
+    return -np.inf if "∞" in found[1] else float(found[1])
+
+
+def treble_db(x: np.ndarray, rate: int) -> float:
+    """Level above 6 kHz, where a telephone has nothing."""
+    spectrum = np.fft.rfft(x * np.hanning(len(x))[:, None], axis=0)
+    return to_db(rms(spectrum[round(6_000 * len(x) / rate) :].view(float)))
+
+
+@pytest.mark.parametrize("jack_server", [(48_000, 1024)], indirect=True)
+def test_a_performance(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    rate = jack_server.sample_rate
+    command = [sys.executable, "-m", "realtime.cli", "--preset", "telephone"]
+    terminal = PseudoTerminal(command)
+    try:
+        terminal.wait_for("q quit")
+        terminal.wait_for("preset 'telephone'")
+        terminal.wait_for("[telephone]")  # its place among the presets
+        audio = noise(round(SECONDS * rate), 2, 0.1)
+        with patched(jack_server.name, audio) as rig:
+            assert level_shown(terminal, "in L") == -np.inf
+            playing = threading.Thread(target=rig.play)
+            playing.start()
+            terminal.wait_until(lambda: level_shown(terminal, "in L") > -20.0, "input level")
+            terminal.wait_until(lambda: level_shown(terminal, "out R") > -40.0, "output level")
+            time.sleep(0.5)
+            pressed = rig.recorder.at
+            terminal.press("b")
+            terminal.wait_for("BYPASS")
+            time.sleep(0.5)
+            bypassed = rig.recorder.at
+            terminal.press("b")
+            terminal.wait_until(lambda: "BYPASS" not in terminal.text, "the style")
+            playing.join()
+            before = rig.recorder.audio[pressed - rate // 4 : pressed]
+            dry = rig.recorder.audio[bypassed - rate // 4 : bypassed]
+        assert treble_db(dry, rate) > treble_db(before, rate) + 20.0
+        assert "DROPOUTS" not in terminal.text
+        terminal.press("qq")
+        assert terminal.ended() == 0
+        terminal.wait_for("dropouts")  # the report, on the screen as it was
+        assert not terminal.full_screen and terminal.attributes == terminal.found
+        received = terminal.received.decode()
+        after = received[received.index("\x1b[?1049l") :]
+        assert "audio running after" in after and "preset 'telephone'" in after
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("jack_server", [(48_000, 1024)], indirect=True)
+def test_plain_lines_where_they_are_asked_for(
+    jack_server: JackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    command = [sys.executable, "-m", "realtime.cli", "--preset", "hall", "--plain"]
+    terminal = PseudoTerminal(command)
+    try:
+        terminal.wait_for("audio running after")
+        terminal.wait_for("· in ")
+        assert not terminal.full_screen and terminal.attributes == terminal.found
+        terminal.press("\x03")
+        assert terminal.ended() == 0
+        terminal.wait_for("dropouts")
+    finally:
+        terminal.close()
