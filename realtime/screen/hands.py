@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from realtime.controls import Change, Controls, State
 from realtime.labels import stage_of
 from realtime.midi.status import MidiStatus
-from realtime.screen.panel import ORDER
-from realtime.targets import BUTTONS, GLOBALS, REVERT
+from realtime.targets import BUTTONS, GLOBALS, REVERT, VALUES
+
+ORDER: tuple[str, ...] = tuple(VALUES)  # in which parameters are listed and gone through
 
 SOURCE = "keys"
 COARSE, FINE = 0.02, 0.002  # of a knob's way

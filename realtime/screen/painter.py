@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TextIO
 
 from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
@@ -13,9 +14,15 @@ from realtime.screen.look import ASCII, UNICODE, Frame, Glyphs
 
 
 class Painter:
-    """Turns frames into control sequences, as `console` finds the terminal to be."""
+    """Turns frames into control sequences that suit the terminal `output`.
 
-    def __init__(self, console: Console) -> None:
+    Raises: OSError if it knows none.
+    """
+
+    def __init__(self, output: TextIO) -> None:
+        console = Console(file=output)
+        if console.legacy_windows:
+            raise OSError("this console knows no control sequences")
         self._colors: ColorSystem | None = COLOR_SYSTEMS.get(console.color_system or "")
         self._no_color = console.no_color
         # The Linux console's font has few of the glyphs.

@@ -11,6 +11,7 @@ from rich.style import Style
 from realtime.controls import State
 from realtime.labels import is_off, label, stage_name, stage_of, with_unit
 from realtime.params import EQ_BANDS, IDS, Param
+from realtime.screen.hands import ORDER
 from realtime.screen.look import (
     BOLD,
     CHOSEN,
@@ -25,8 +26,6 @@ from realtime.screen.look import (
     upright_bar,
 )
 from realtime.targets import VALUES
-
-ORDER: tuple[str, ...] = tuple(VALUES)
 
 _DENSE_TITLE = 8
 _DENSE_BAR = 15

@@ -5,25 +5,25 @@ from __future__ import annotations
 import atexit
 import contextlib
 import io
+import os
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TextIO
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, TextIO
 
 from realtime.controls import Controls
 from realtime.meters import Meters
 from realtime.midi.status import MidiStatus
 from realtime.screen.hands import Hands
 from realtime.screen.levels import Level
-from realtime.screen.painter import Painter
-from realtime.screen.scene import Scene
 from realtime.screen.terminal import Terminal
-from realtime.screen.view import view
 from realtime.voice import Voice
+
+if TYPE_CHECKING:
+    from realtime.screen.painter import Painter
+    from realtime.screen.scene import Scene
 
 _FRAME_SECONDS = 0.05
 _IDLE_SECONDS = 0.25  # how soon a new size, and the shell's fg, are seen when nothing else happens
@@ -65,8 +65,7 @@ class Screen:
             say=self.say,
         )
         self._plain = Voice(output)
-        self._console = Console(file=output)
-        self._painter = Painter(self._console)
+        self._output = output
         self._terminal = Terminal(output)
         self._size = (0, 0)
         self._lock = threading.Lock()  # over what other threads bring
@@ -86,7 +85,7 @@ class Screen:
 
         A terminal that cannot place text gets plain lines.
         """
-        if self._console.is_dumb_terminal or self._console.legacy_windows:
+        if os.environ.get("TERM") in ("dumb", "unknown"):
             return
         self._drawing = True
         self._terminal.start()
@@ -140,6 +139,7 @@ class Screen:
             self._fail(error)
 
     def _live(self) -> None:
+        painter: Painter | None = None
         drawn_at = wait = 0.0
         while not self._ended.is_set():
             for key in self._terminal.keyboard.read(wait):
@@ -147,11 +147,11 @@ class Screen:
             wait = drawn_at + _FRAME_SECONDS - time.monotonic()
             if wait > 0.0:
                 continue
-            if self._terminal.follow():
-                self._painter.forget()
+            anew = self._terminal.follow()
             if self._drawing:
                 try:
-                    self._draw()
+                    painter = painter or _painter(self._output)
+                    self._draw(painter, anew)
                 except Exception as error:  # of whatever kind: the sound and the keys go on
                     self._terminal.stop_drawing()
                     self._fail(error)
@@ -161,16 +161,20 @@ class Screen:
         self._to_plain_lines()
         self.say(f"the screen failed, plain lines from here on: {error!r}")
 
-    def _draw(self) -> None:
+    def _draw(self, painter: Painter, anew: bool) -> None:
+        from realtime.screen.view import view
+
         size, now = self._terminal.size, time.monotonic()
         clear = "\x1b[2J" if size != self._size else ""
-        if clear or now > self._whole_at + _REPAINT_SECONDS:
-            self._painter.forget()
+        if anew or clear or now > self._whole_at + _REPAINT_SECONDS:
+            painter.forget()
             self._size, self._whole_at = size, now
-        frame = view(self._scene(now), *size)
-        self._terminal.write(clear + self._painter.paint(frame))
+        frame = view(self._scene(painter, now), *size)
+        self._terminal.write(clear + painter.paint(frame))
 
-    def _scene(self, now: float) -> Scene:
+    def _scene(self, painter: Painter, now: float) -> Scene:
+        from realtime.screen.scene import Scene
+
         midi = self._midi()
         if midi.messages != self._messages:
             self._messages, self._lit_until = midi.messages, now + _LAMP_SECONDS
@@ -178,7 +182,7 @@ class Screen:
             log, meters, ins, outs = tuple(self._log), self._meters, self._ins, self._outs
         return Scene(
             state=self._controls.state,
-            glyphs=self._painter.glyphs,
+            glyphs=painter.glyphs,
             chosen=self._hands.chosen,
             meters=meters,
             ins=ins,
@@ -198,6 +202,13 @@ class Screen:
             if was:
                 for line in tuple(self._log)[-_LAST_LINES:]:
                     self._plain.say(line)
+
+
+def _painter(output: TextIO) -> Painter:
+    """Loads rich too, which audio need not wait for."""
+    from realtime.screen.painter import Painter
+
+    return Painter(output)
 
 
 class _Said(io.TextIOBase):
