@@ -109,9 +109,10 @@ class ServerCycles:
 
 def run_compiled(seconds: float) -> dict[str, Any]:
     """The player's own stream and callback under load."""
-    from realtime.audio_io import LiveStream, list_devices, plan_stream
+    from realtime.audio_io import list_devices, plan_stream
     from realtime.bridge import Bridge
     from realtime.callback import compile_all
+    from realtime.live_stream import LiveStream
 
     compile_all()
     bridge = Bridge(SAMPLE_RATE)

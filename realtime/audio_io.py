@@ -1,4 +1,4 @@
-"""The sound card: devices by name or number, their checks, and the stream that runs the chain.
+"""The sound card: devices by name or number, and whether they can do what is asked.
 
 Everything goes through PortAudio (sounddevice): ALSA, JACK, Core Audio, WASAPI as it gives them.
 Every error is an `AudioDeviceError` whose message is one line.
@@ -10,8 +10,6 @@ import contextlib
 import ctypes
 import ctypes.util
 import sys
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,13 +17,12 @@ from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.quiet import quiet_stderr
 
 if TYPE_CHECKING:
-    from realtime.bridge import Bridge
+    pass
 
 Kind = Literal["input", "output"]
 
 CLIENT_NAME = b"afx-live"  # what a JACK patchbay shows
 BLOCK_SIZE_MAX = 8192
-_STOP_SECONDS = 0.5
 
 
 class AudioDeviceError(ValueError):
@@ -68,7 +65,7 @@ class StreamPlan:
     ref_channel: int | None = None
 
 
-def _portaudio() -> Any:
+def portaudio() -> Any:
     """sounddevice, initialised under our own JACK client name.
 
     Raises: AudioDeviceError if the PortAudio library is missing or does not start.
@@ -82,7 +79,7 @@ def _portaudio() -> Any:
             f"PortAudio is missing ({error}): apt-get install libportaudio2"
         ) from None
     except Exception as error:  # PortAudioError cannot be named: the import failed
-        raise AudioDeviceError(f"PortAudio does not start: {_one_line(error)}") from None
+        raise AudioDeviceError(f"PortAudio does not start: {one_line(error)}") from None
     return sounddevice
 
 
@@ -96,7 +93,7 @@ def _name_jack_client() -> None:
 
 def list_devices() -> list[Device]:
     """All devices, in PortAudio's order. Raises: AudioDeviceError"""
-    sd = _portaudio()
+    sd = portaudio()
     hosts = sd.query_hostapis()
     default_in, default_out = sd.default.device
     return [
@@ -119,13 +116,13 @@ def look_again() -> None:
 
     Raises: AudioDeviceError if it does not start.
     """
-    sd = _portaudio()
+    sd = portaudio()
     try:
         with quiet_stderr():
             sd._terminate()
             sd._initialize()
     except sd.PortAudioError as error:
-        raise AudioDeviceError(f"PortAudio does not start: {_one_line(error)}") from None
+        raise AudioDeviceError(f"PortAudio does not start: {one_line(error)}") from None
 
 
 def find_device(devices: list[Device], query: str | None, kind: Kind) -> Device:
@@ -227,7 +224,7 @@ def _check(device: Device, kind: Kind, channels: int, rate: int) -> None:
             f"{kind} device {device.full_name!r} has {available} channel"
             f"{'s' if available > 1 else ''}, not {channels}"
         )
-    sd = _portaudio()
+    sd = portaudio()
     ask = sd.check_input_settings if kind == "input" else sd.check_output_settings
     try:
         with quiet_stderr():
@@ -239,92 +236,10 @@ def _check(device: Device, kind: Kind, channels: int, rate: int) -> None:
                 f"its own rate is {device.default_rate} Hz"
             ) from None
         raise AudioDeviceError(
-            f"{kind} device {device.full_name!r} cannot be used: {_one_line(error)}"
+            f"{kind} device {device.full_name!r} cannot be used: {one_line(error)}"
         ) from None
 
 
-class LiveStream:
-    """A duplex stream whose blocks the compiled callback handles, never Python.
-
-    bridge: the callback's memory. It and the callback are kept alive here as long as the
-        stream is: PortAudio holds only their addresses.
-
-    Raises: AudioDeviceError if the devices do not open.
-    """
-
-    def __init__(self, plan: StreamPlan, bridge: Bridge) -> None:
-        from realtime.callback import stream_callback
-
-        sd = _portaudio()
-        self.plan = plan
-        callback = stream_callback()
-        self._keep = (bridge, callback)
-        self._error = sd.PortAudioError
-        self._closed: bool | None = None
-        try:
-            with quiet_stderr():
-                self._stream = sd._StreamBase(
-                    "duplex",
-                    samplerate=plan.sample_rate,
-                    blocksize=plan.block_size,
-                    device=(plan.input.index, plan.output.index),
-                    channels=(bridge.device_channels, plan.out_channels),
-                    dtype="float32",
-                    latency="low",
-                    callback=callback.address,
-                    userdata=sd._ffi.cast("void*", bridge.address),
-                )
-        except (sd.PortAudioError, ValueError) as error:
-            raise self._refused(error) from None
-
-    def start(self) -> None:
-        """Raises: AudioDeviceError if the devices do not start."""
-        try:
-            with quiet_stderr():
-                self._stream.start()
-        except self._error as error:
-            raise self._refused(error) from None
-
-    @property
-    def active(self) -> bool:
-        """Whether the driver still means to call; false soon after a JACK server died."""
-        with contextlib.suppress(self._error):
-            return bool(self._stream.active)
-        return False
-
-    @property
-    def latency_ms(self) -> float:
-        """Input plus output latency as the driver reports it, which may be far off."""
-        return 1e3 * float(sum(self._stream.latency))
-
-    def close(self) -> bool:
-        """Stop and close; False if the driver hangs, as JACK's does once its server is gone.
-
-        After False the process has to leave by `os._exit`: PortAudio's own clean-up hangs too.
-        """
-        if self._closed is None:
-            with quiet_stderr():
-                self._closed = _within(_STOP_SECONDS, self._stop_and_close)
-        return self._closed
-
-    def _stop_and_close(self) -> None:
-        with contextlib.suppress(self._error):
-            self._stream.stop()
-        with contextlib.suppress(self._error):
-            self._stream.close()
-
-    def _refused(self, error: Exception) -> AudioDeviceError:
-        names = self.plan.input.full_name, self.plan.output.full_name
-        which = repr(names[0]) if names[0] == names[1] else f"{names[0]!r} and {names[1]!r}"
-        return AudioDeviceError(f"cannot open {which}: {_one_line(error)}")
-
-
-def _within(seconds: float, work: Callable[[], object]) -> bool:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return not thread.is_alive()
-
-
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """An error's message on a single line."""
     return " ".join(str(error).split())

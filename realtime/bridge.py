@@ -52,6 +52,7 @@ BRIDGE = np.dtype(
         ("out_channels", np.int64),
         ("device_channels", np.int64),  # of the input as the stream has it, the first are ours
         ("ref_channel", np.int64),  # the one a reference is captured from, -1 for none
+        ("thread", np.int64),  # the stream's callback's, 0 before the first block
         ("blocks", np.int64),
         ("frames", np.int64),
         ("late_blocks", np.int64),
@@ -199,6 +200,11 @@ class Bridge:
         out = np.empty((_ring_waiting(ring), channels), dtype=np.float32)
         _ring_read(ring, out)
         return out, int(ring["lost"])
+
+    @property
+    def audio_thread(self) -> int:
+        """What `pthread_self` is for the stream's callback; 0 before its first block."""
+        return int(self.record["thread"])
 
     @property
     def gain_reduction_db(self) -> float:

@@ -22,7 +22,7 @@ from realtime.bridge import (
 )
 from realtime.chain import Chain, process_block
 from realtime.dsp.intrinsics import JIT, log2_f32
-from realtime.native import address_of, now_ns
+from realtime.native import address_of, now_ns, this_thread
 
 _CONTINUE = 0  # paContinue
 
@@ -78,6 +78,7 @@ def run_block(bridge, source, out, flags):
 
 def _stream_callback(source, out, frames, time_info, flags, userdata):
     bridge = carray(userdata, 1, BRIDGE)[0]
+    bridge.thread = this_thread()
     count = np.int64(frames)
     output = carray(out, (count, bridge.out_channels), np.float32)
     if address_of(source) == 0:

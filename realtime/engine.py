@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from realtime.audio_io import LiveStream, StreamPlan
+from realtime.audio_io import StreamPlan
 from realtime.bridge import Bridge
 from realtime.controls import CHANGE_FADE_MS, Controls
+from realtime.live_stream import LiveStream
 from realtime.measure import Sound, preload
 from realtime.meters import Display, Meters
 from realtime.monitor import Monitor
+from realtime.priority import audio_priority
 from realtime.recovery import Recovery
 from realtime.session import Session, overflows, reference_sounds, underflows
 from realtime.stage import Stage
@@ -63,6 +65,7 @@ class LiveEngine:
         self._began: float | None = None
         self._ended: float | None = None
         self._block_size = _BlockSize()
+        self._priority = ""
         self._histogram = bridge.dsp_histogram()
         self._stream = LiveStream(plan, bridge)
         self._latency_ms = self._stream.latency_ms
@@ -98,6 +101,7 @@ class LiveEngine:
         if not self._wait_for_first_block(stop):
             raise DeviceLostError("the sound device opened but never asked for audio")
         self._began = now = time.monotonic()
+        self._priority = audio_priority(self._bridge.audio_thread, self.plan.output.host)
         end = self._recovery.end(duration, now)
         running()
         threading.Thread(target=preload, name="preload", daemon=True).start()
@@ -198,6 +202,7 @@ class LiveEngine:
             by_hand=frozenset(state.overrides),
             seconds=self.seconds,
             latency_ms=self._latency_ms,
+            priority=self._priority,
             sounds=sounds,
             counters=self._bridge.counters(),
             dsp_us=self._bridge.dsp_percentiles(),

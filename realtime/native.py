@@ -94,6 +94,21 @@ def _clock(typingctx):
     return types.int64(), codegen
 
 
+@intrinsic
+def this_thread(typingctx):
+    """The calling thread: pthread_self on POSIX, its number on Windows. No system call."""
+
+    def codegen(context, builder, signature, args):
+        name, kind = (
+            ("GetCurrentThreadId", _I32) if sys.platform == "win32" else ("pthread_self", _I64)
+        )
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, []), name)
+        thread = builder.call(function, [])
+        return thread if kind is _I64 else builder.zext(thread, _I64)
+
+    return types.int64(), codegen
+
+
 def _nanoseconds_per_tick() -> float:
     if sys.platform != "win32":
         return 1.0

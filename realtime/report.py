@@ -121,6 +121,8 @@ def _audio_rows(session: Session) -> Iterator[Row]:
     yield "DSP per block", times
     if session.render_seconds is None:
         yield "latency", f"{session.latency_ms:.1f} ms, as the driver reports it"
+        if session.priority:
+            yield "audio thread", session.priority
         yield "dropouts", _dropouts(session)
 
 

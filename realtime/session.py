@@ -51,7 +51,7 @@ class Session:
     sounds: "input", "reference" (or two), "output" -> measures, those that exist, each as it is
         heard on the output's channels, so that they compare.
     counters: the bridge's. dsp_us: percentiles of the time one block took, in microseconds.
-    latency_ms: as the driver reports it; 0 for a file.
+    latency_ms: as the driver reports it; 0 for a file. priority: of the audio thread, for a person.
     render_seconds: how long a file took to render; None for a live session.
     notes: what went wrong or is worth knowing, one line each.
     """
@@ -65,6 +65,7 @@ class Session:
     by_hand: frozenset[str] = frozenset()
     seconds: float = 0.0
     latency_ms: float = 0.0
+    priority: str = ""
     render_seconds: float | None = None
     sounds: Mapping[str, Sound] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
@@ -83,5 +84,6 @@ class Session:
             "nonfinite_resets": count["nonfinite_resets"],
             "dsp_us": {key: self.dsp_us[key] for key in ("p50", "p99", "p999", "max")},
             "latency_ms": self.latency_ms,
+            "priority": self.priority,
             "preset": dict(self.preset),
         }

@@ -81,15 +81,17 @@ def jack_server(
 
 
 @contextmanager
-def running_jack(name: str, sample_rate: int, period: int, log: Path) -> Iterator[JackServer]:
+def running_jack(
+    name: str, sample_rate: int, period: int, log: Path, *options: str
+) -> Iterator[JackServer]:
     """A JACK server that answers; ended by SIGTERM unless it has gone by then."""
     jackd = shutil.which("jackd")
     if jackd is None:
         unavailable("jackd is not installed (Debian: apt-get install jackd2)")
-    options = ["-r", str(sample_rate), "-p", str(period)]
+    driver = ["-r", str(sample_rate), "-p", str(period)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [jackd, "-n", name, "--no-mlock", "-d", "dummy", *options],
+            [jackd, "-n", name, "--no-mlock", *options, "-d", "dummy", *driver],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

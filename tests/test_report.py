@@ -35,6 +35,7 @@ def session(preset: Preset | None = None, predicted: frozenset[str] = frozenset(
         predicted=predicted,
         seconds=7.5,
         latency_ms=5.333,
+        priority="real-time (SCHED_FIFO, priority 5)",
         sounds={
             "input": Sound(7.5, -23.06, 1_234.4, 14.2),
             "output": Sound(7.5, -math.inf, math.nan, math.nan),
@@ -68,6 +69,7 @@ def test_stats_are_the_promised_json(tmp_path: Path) -> None:
         "nonfinite_resets": 7,
         "dsp_us": TIMES,
         "latency_ms": 5.333,
+        "priority": "real-time (SCHED_FIFO, priority 5)",
         "preset": dict(session().preset),
     }
     assert list(stats["preset"]) == list(IDS)
@@ -80,7 +82,8 @@ def test_the_report_says_it_all() -> None:
         "eq 1 low shelf", "loudness -23.1 LUFS", "centroid 1234 Hz", "silent over 7.5 s",
         "2812 of 128 frames (2.67 ms)", "late blocks", "underflows", "overflows",
         "p50 9.1 us", "p99 12.2 us", "p99.9 130 us", "max 1234 us", "5.3 ms", "7 silenced",
-        "something to know", "nothing leaves", "48000 Hz, stereo",
+        "real-time (SCHED_FIFO, priority 5)", "something to know", "nothing leaves",
+        "48000 Hz, stereo",
     ):  # fmt: skip
         assert words in text, words
     assert "\x1b" not in text
