@@ -70,7 +70,8 @@ BRIDGE = np.dtype(
 @njit(**JIT)
 def _publish(bridge, coefs, frames):
     slot = bridge.slot[2]
-    bridge.slots[slot, :] = coefs
+    for i in range(CHAIN_COEFS):
+        bridge.slots[slot, i] = coefs[i]
     bridge.slot_frames[slot] = frames
     bridge.slot[2] = atomic_exchange(bridge.slot, 0, slot | _FRESH) & 3
 

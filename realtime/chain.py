@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import njit
 
 from realtime.coefficients import (
     CHAIN_COEFS,
@@ -27,23 +27,23 @@ from realtime.coefficients import (
     fade_frames,
 )
 from realtime.dsp.biquad_lanes import sosfilt_lanes
-from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_ramp
-from realtime.dsp.distortion import DISTORTION_STATE, distortion_ramp
-from realtime.dsp.intrinsics import JIT, scratch_f64
-from realtime.dsp.limiter import LIMITER_STATE, limiter_block
+from realtime.dsp.blocks import CHUNK, all_finite, join, split, take_in
+from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_chunk
+from realtime.dsp.distortion import DISTORTION_STATE, distortion_chunk
+from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64, shaped
+from realtime.dsp.limiter import LIMITER_STATE, limiter_chunk
 from realtime.dsp.reverb import (
     REVERB_STATE,
     prepare_reverb,
     reset_reverb,
-    reverb_ramp,
+    reverb_chunk,
 )
 from realtime.native import flush_to_zero, restore_float_mode
 from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.preset import Preset
 
-FAULT_LEVEL = np.float32(32.0)  # +30 dBFS: no converter gives more, so it is no sound
-
-_RAMP_SLICE = 64
+_RAMP_SLICE = 64  # at most CHUNK
+_PAIR = 2 * CHUNK
 _RECOVERY_MS = 5.0
 
 CHAIN_STATE = np.dtype(
@@ -55,7 +55,7 @@ CHAIN_STATE = np.dtype(
         ("ramp_length", np.int64),  # of so many; 0 = at rest
         ("peq", np.float64, (EQ_BANDS, 2, 2)),
         ("compressor", np.float64, COMPRESSOR_STATE),
-        ("distortion", np.float64, DISTORTION_STATE),
+        ("distortion", DISTORTION_STATE),
         ("limiter", np.float64, LIMITER_STATE),
         ("recovery", np.float64),  # 1 = sound, rising from 0 after a stage was reset
         ("recovery_step", np.float64),
@@ -73,8 +73,9 @@ def prepare_chain(state: np.void, preset: Preset, sample_rate: float) -> None:
         )
     state["start"] = state["target"] = design_chain(preset, sample_rate)
     state["ramp_at"] = state["ramp_length"] = 0
-    for stage in ("peq", "compressor", "distortion", "limiter"):
+    for stage in ("peq", "compressor", "limiter"):
         state[stage] = 0.0
+    state["distortion"] = np.zeros((), DISTORTION_STATE)
     state["recovery"] = 1.0
     state["recovery_step"] = 1.0 / (_RECOVERY_MS * 1e-3 * sample_rate)
     state["nonfinite_resets"] = 0
@@ -102,7 +103,7 @@ def set_target(state, coefs, frames):
     is a jump. Where `coefs` send nothing to the reverb, its pre-delay stays, so that what is on
     its way there still arrives. [audio-thread] state: record of CHAIN_STATE; coefs: float64 (69,)
     """
-    now = carray(scratch_f64(CHAIN_COEFS), (CHAIN_COEFS,))
+    now = scratch_f64(CHAIN_COEFS)
     _ramp_point(state, state.ramp_at, now)
     for i in range(CHAIN_COEFS):
         state.start[i] = now[i]
@@ -115,91 +116,80 @@ def set_target(state, coefs, frames):
 
 
 @njit(**JIT)
-def _gain_ramp(x, gain, gain_end):
-    """x *= a gain that goes linearly from `gain` to `gain_end`."""
-    frames, channels = x.shape
-    first = np.float32(gain)
-    if gain == gain_end:
-        flat = x.reshape(frames * channels)
-        for i in range(frames * channels):
-            flat[i] *= first
-        return
-    step = np.float32((gain_end - gain) / frames)
-    for i in range(frames):
-        for channel in range(channels):
-            x[i, channel] *= first + np.float32(i) * step
+def _equalise(x, now, then, state):
+    """x through the equaliser; returns whether its state is sound, else silences both."""
+    sos = shaped(now[PEQ:COMPRESSOR], (EQ_BANDS, 5))
+    sos_end = shaped(then[PEQ:COMPRESSOR], (EQ_BANDS, 5))
+    sosfilt_lanes(x, sos, sos_end, state.peq)
+    if all_finite(state.peq):
+        return True
+    state.peq[:] = 0.0
+    x[:] = np.float32(0.0)
+    return False
 
 
 @njit(**JIT)
-def _guard(x):
-    """Silence the samples that are no sound: not finite, or beyond +30 dBFS; returns how many."""
-    faults = 0
-    flat = x.reshape(x.shape[0] * x.shape[1])
-    for i in range(flat.shape[0]):
-        sound = abs(flat[i]) <= FAULT_LEVEL
-        faults += 0 if sound else 1
-        flat[i] = flat[i] if sound else np.float32(0.0)
-    return faults
+def _run_chunk(audio, now, then, sound, state):
+    """One chunk through every stage behind the equaliser: float32 (channels, frames <= CHUNK).
+
+    sound: whether the stages before were. A stage whose state is not finite is put to rest and
+    its output silenced, so that the stages behind it hear nothing of it.
+    """
+    compressor_chunk(
+        audio, now[COMPRESSOR:DISTORTION], then[COMPRESSOR:DISTORTION], state.compressor
+    )
+    if not all_finite(state.compressor):
+        state.compressor[:] = 0.0
+        audio[:] = np.float32(0.0)
+        sound = False
+
+    stage, stage_end = now[DISTORTION:REVERB], then[DISTORTION:REVERB]
+    distortion_chunk(audio, stage, stage_end, state.distortion)
+    if not all_finite(state.distortion.tone):
+        state.distortion.last[:] = np.float32(0.0)
+        state.distortion.droop[:] = 0.0
+        state.distortion.tone[:] = 0.0
+        audio[:] = np.float32(0.0)
+        sound = False
+
+    stage, stage_end = now[REVERB:OUTPUT_GAIN], then[REVERB:OUTPUT_GAIN]
+    reverb_chunk(audio, stage, stage_end, state.reverb)
+    if not all_finite(state.reverb.damping):
+        reset_reverb(state.reverb)
+        sound = False
+
+    gain, gain_end = now[OUTPUT_GAIN], then[OUTPUT_GAIN]
+    if not sound:  # this chunk is silent, and what follows rises from silence
+        state.nonfinite_resets += 1
+        state.recovery = 0.0
+        audio[:] = np.float32(0.0)
+    elif state.recovery < 1.0:
+        end = min(state.recovery + state.recovery_step * audio.shape[1], 1.0)
+        gain *= state.recovery
+        gain_end *= end
+        state.recovery = end
+    first, step = np.float32(gain), np.float32((gain_end - gain) / audio.shape[1])
+    for channel in range(audio.shape[0]):
+        samples = audio[channel]
+        for i in range(samples.shape[0]):
+            samples[i] *= first + np.float32(i) * step
+    limiter_chunk(audio, then[LIMITER:], state.limiter)
 
 
 @njit(**JIT)
 def _run_slice(x, now, then, state):
-    """One slice through every stage.
-
-    A stage whose state is not finite is put to rest and its output silenced, so that the stages
-    behind it hear nothing of it.
-    """
-    state.nonfinite_resets += _guard(x)
-    broken = False
-    _gain_ramp(x, now[INPUT_GAIN], then[INPUT_GAIN])
-
-    sos = now[PEQ:COMPRESSOR].reshape((EQ_BANDS, 5))
-    sos_end = then[PEQ:COMPRESSOR].reshape((EQ_BANDS, 5))
-    sosfilt_lanes(x, sos, sos_end, state.peq)
-    total = 0.0
-    for k in range(EQ_BANDS):
-        for channel in range(2):
-            total += abs(state.peq[k, 0, channel]) + abs(state.peq[k, 1, channel])
-    if not total < np.inf:
-        state.peq[:] = 0.0
-        x[:] = np.float32(0.0)
-        broken = True
-
-    compressor_ramp(x, now[COMPRESSOR:DISTORTION], then[COMPRESSOR:DISTORTION], state.compressor)
-    if not abs(state.compressor[0]) < np.inf:
-        state.compressor[0] = 0.0
-        x[:] = np.float32(0.0)
-        broken = True
-
-    distortion_ramp(x, now[DISTORTION:REVERB], then[DISTORTION:REVERB], state.distortion)
-    total = 0.0
-    for k in range(3):
-        for channel in range(2):
-            total += abs(state.distortion[k, channel])
-    if not total < np.inf:
-        state.distortion[:] = 0.0
-        x[:] = np.float32(0.0)
-        broken = True
-
-    reverb_ramp(x, now[REVERB:OUTPUT_GAIN], then[REVERB:OUTPUT_GAIN], state.reverb)
-    total = 0.0
-    for line in range(state.reverb.damped.shape[0]):
-        total += abs(np.float64(state.reverb.damped[line]))
-    if not total < np.inf:
-        reset_reverb(state.reverb)
-        x[:] = np.float32(0.0)
-        broken = True
-
-    _gain_ramp(x, now[OUTPUT_GAIN], then[OUTPUT_GAIN])
-    if broken:  # this slice is silent, and what follows rises from silence
-        state.nonfinite_resets += 1
-        state.recovery = 0.0
-        x[:] = np.float32(0.0)
-    elif state.recovery < 1.0:
-        end = min(state.recovery + state.recovery_step * x.shape[0], 1.0)
-        _gain_ramp(x, state.recovery, end)
-        state.recovery = end
-    limiter_block(x, then[LIMITER:], state.limiter)
+    """One slice through the whole chain, in chunks that lie channel by channel."""
+    frames, channels = x.shape
+    state.nonfinite_resets += take_in(x, now[INPUT_GAIN], then[INPUT_GAIN])
+    sound = _equalise(x, now, then, state)
+    room = scratch_f32(_PAIR)
+    for start in range(0, frames, CHUNK):
+        count = min(CHUNK, frames - start)
+        piece = x[start : start + count]
+        audio = shaped(room, (channels, count))
+        split(piece, audio)
+        _run_chunk(audio, now, then, sound, state)
+        join(audio, piece)
 
 
 @njit(**JIT)
@@ -213,8 +203,8 @@ def process_block(x, state):
     state: record of CHAIN_STATE
     """
     mode = flush_to_zero()
-    now = carray(scratch_f64(CHAIN_COEFS), (CHAIN_COEFS,))
-    then = carray(scratch_f64(CHAIN_COEFS), (CHAIN_COEFS,))
+    now = scratch_f64(CHAIN_COEFS)
+    then = scratch_f64(CHAIN_COEFS)
     frames = x.shape[0]
     start = 0
     while start < frames:

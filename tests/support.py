@@ -11,6 +11,7 @@ from scipy import signal
 from scipy.special import erfc
 
 from realtime.chain import Chain
+from realtime.dsp.blocks import CHUNK
 from realtime.preset import Preset
 
 Array = NDArray[np.floating]
@@ -86,6 +87,18 @@ def in_blocks(process: Callable[[Array], object], x: Array, sizes: Iterable[int]
         start += size
     assert start == len(y)
     return y
+
+
+def in_chunks(kernel: Callable[[Array], object]) -> Callable[[Array], None]:
+    """A kernel of chunks `(channels, frames)` as one of blocks `(frames, channels)`."""
+
+    def process(block: Array) -> None:
+        for start in range(0, len(block), CHUNK):
+            chunk = np.ascontiguousarray(block[start : start + CHUNK].T)
+            kernel(chunk)
+            block[start : start + CHUNK] = chunk.T
+
+    return process
 
 
 def render(x: Array, rate: int, preset: Preset, sizes: Iterable[int] | None = None) -> Array:

@@ -9,11 +9,11 @@ the skew adds no latency and a block leaves nothing behind but the filters' own 
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from realtime.dsp.intrinsics import JIT, scratch_f64, vector_muladd
+from realtime.dsp.intrinsics import JIT, scratch_f64, shaped, vector_muladd
 
 SECTIONS = 6
 LANES = 16
@@ -51,7 +51,7 @@ def _steps(typingctx, x, coefs, slopes, state, first, last, masked, ramped):
             builder.sub(channels, _I64(1)), builder.extract_value(array.strides, 1)
         )
         base = builder.ptrtoint(array.data, _I64)
-        muladd = vector_muladd(builder.module, LANES)
+        muladd = vector_muladd(builder.module, _F64, LANES)
 
         def row(argument, index):
             data = context.make_array(sig.args[argument])(context, builder, args[argument]).data
@@ -144,9 +144,9 @@ def sosfilt_lanes(x, sos, sos_end, zi):
     frames = x.shape[0]
     if frames == 0:
         return
-    coefs = carray(scratch_f64(COEFS), (5, LANES))
-    slopes = carray(scratch_f64(COEFS), (5, LANES))
-    state = carray(scratch_f64(STATES), (3, LANES))
+    coefs = shaped(scratch_f64(COEFS), (5, LANES))
+    slopes = shaped(scratch_f64(COEFS), (5, LANES))
+    state = shaped(scratch_f64(STATES), (3, LANES))
     moving = False
     coefs[:] = 0.0
     slopes[:] = 0.0

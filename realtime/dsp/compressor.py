@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import njit
 
+from realtime.dsp.blocks import CHUNK
 from realtime.dsp.intrinsics import JIT, exp2_f32, log2_f32, scratch_f32
 from realtime.dsp.units import one_pole
 
 COMPRESSOR_STATE = (1,)  # float64: the gain reduction in dB, 0 at rest
 
 _THRESHOLD, _SLOPE, _KNEE, _ATTACK, _RELEASE, _MAKEUP = range(6)
-_CHUNK = 128
 _FLOOR = np.float32(1e-6)  # -120 dBFS: what silence counts as
 _DB_PER_OCTAVE = np.float32(6.0205999132796239)  # dB in a doubling of amplitude
 _OCTAVES_PER_DB = 1.0 / 6.0205999132796239
@@ -45,20 +45,19 @@ def design_compressor(
 
 
 @njit(**JIT)
-def compressor_ramp(x, coefs, coefs_end, state):
-    """Compress x in place while the coefficients go linearly from `coefs` to `coefs_end`.
+def compressor_chunk(audio, coefs, coefs_end, state):
+    """Compress a chunk in place while the coefficients go linearly from `coefs` to `coefs_end`.
 
-    [audio-thread] Allocates nothing. Changes `x` and `state`. Attack and release stay at
-    `coefs` for the whole block.
+    [audio-thread] Allocates nothing. Changes `audio` and `state`. Attack and release stay at
+    `coefs` for the whole chunk.
 
-    x: float32 (frames, channels 1..2); coefs, coefs_end: float64 (6,); state: float64 (1,)
+    audio: float32 (channels 1..2, frames <= CHUNK), full scale +-1.0
+    coefs, coefs_end: of design_compressor, at the first frame and behind the last
     Source: Giannoulis, Massberg and Reiss 2012, "Digital dynamic range compressor design",
     gain computer (4) and smooth branching detector, on the gain reduction in dB.
     """
-    frames, channels = x.shape
-    target = carray(scratch_f32(_CHUNK), (_CHUNK,))
-    r = state[0]
-    attack, release = coefs[_ATTACK], coefs[_RELEASE]
+    channels, frames = audio.shape
+    gains = scratch_f32(CHUNK)
     per_frame = 1.0 / max(frames, 1)
     threshold, slope, knee, makeup = (
         np.float32(coefs[_THRESHOLD]), np.float32(coefs[_SLOPE]),
@@ -69,47 +68,36 @@ def compressor_ramp(x, coefs, coefs_end, state):
     d_knee = np.float32((coefs_end[_KNEE] - coefs[_KNEE]) * per_frame)
     d_makeup = np.float32((coefs_end[_MAKEUP] - coefs[_MAKEUP]) * per_frame)
     zero, half, tiny = np.float32(0.0), np.float32(0.5), np.float32(1e-9)
-    last = channels - 1
 
-    for start in range(0, frames, _CHUNK):
-        count = min(_CHUNK, frames - start)
-        for i in range(count):
-            t = np.float32(start + i)
-            level = max(max(abs(x[start + i, 0]), abs(x[start + i, last])), _FLOOR)
-            over = log2_f32(level) * _DB_PER_OCTAVE - (threshold + t * d_threshold)
-            width = knee + t * d_knee
-            bend = min(max(over + half * width, zero), width)
-            beyond = max(over - half * width, zero)
-            reduction = bend * bend * (half / max(width, tiny)) + beyond
-            target[i] = -(slope + t * d_slope) * reduction
-        # Attack where the target lies below r, else release: of the two one-pole steps that is
-        # the lower one where attack is the faster, and the higher one where it is the slower.
-        if attack <= release:
-            for i in range(count):
-                g = np.float64(target[i])
-                r = min(attack * r + (1.0 - attack) * g, release * r + (1.0 - release) * g)
-                target[i] = np.float32(r)
-        else:
-            for i in range(count):
-                g = np.float64(target[i])
-                r = max(attack * r + (1.0 - attack) * g, release * r + (1.0 - release) * g)
-                target[i] = np.float32(r)
-        for i in range(count):
-            db = target[i] + makeup + np.float32(start + i) * d_makeup
-            target[i] = exp2_f32(db * np.float32(_OCTAVES_PER_DB))
-        for i in range(count):
-            for channel in range(channels):
-                x[start + i, channel] *= target[i]
+    left, right = audio[0], audio[channels - 1]
+    for i in range(frames):
+        t = np.float32(i)
+        level = max(max(abs(left[i]), abs(right[i])), _FLOOR)
+        over = log2_f32(level) * _DB_PER_OCTAVE - (threshold + t * d_threshold)
+        width = knee + t * d_knee
+        bend = min(max(over + half * width, zero), width)
+        beyond = max(over - half * width, zero)
+        reduction = bend * bend * (half / max(width, tiny)) + beyond
+        gains[i] = -(slope + t * d_slope) * reduction
+    # Attack where the target lies below r, else release: of the two one-pole steps that is
+    # the lower one where attack is the faster, and the higher one where it is the slower.
+    r = state[0]
+    attack, release = coefs[_ATTACK], coefs[_RELEASE]
+    if attack <= release:
+        for i in range(frames):
+            g = np.float64(gains[i])
+            r = min(attack * r + (1.0 - attack) * g, release * r + (1.0 - release) * g)
+            gains[i] = np.float32(r)
+    else:
+        for i in range(frames):
+            g = np.float64(gains[i])
+            r = max(attack * r + (1.0 - attack) * g, release * r + (1.0 - release) * g)
+            gains[i] = np.float32(r)
     state[0] = r
-
-
-@njit(**JIT)
-def compressor_block(x, coefs, state):
-    """Compress one block in place.
-
-    [audio-thread] Allocates nothing. Changes `x` and `state`.
-
-    x: float32 (frames, channels 1..2), full scale +-1.0; coefs: of design_compressor
-    state: float64 (1,), zeros = at rest
-    """
-    compressor_ramp(x, coefs, coefs, state)
+    for i in range(frames):
+        db = gains[i] + makeup + np.float32(i) * d_makeup
+        gains[i] = exp2_f32(db * np.float32(_OCTAVES_PER_DB))
+    for channel in range(channels):
+        samples = audio[channel]
+        for i in range(frames):
+            samples[i] *= gains[i]

@@ -11,12 +11,20 @@ import numpy as np
 from numba import njit
 
 from realtime.dsp.intrinsics import JIT_EXACT
+from realtime.dsp.lookahead import LANES_F32
 
 
 @njit(**JIT_EXACT)
 def _copy(source, out):
     for i in range(out.shape[0]):
         out[i] = source[i]
+
+
+@njit(**JIT_EXACT)
+def onward(at, count, length):
+    """The place `count` samples further in a ring of `length`; both below it."""
+    at += count
+    return at - length if at >= length else at
 
 
 @njit(**JIT_EXACT)
@@ -60,16 +68,20 @@ def allpass(samples, ring, length, at, g):
 
 @njit(**JIT_EXACT)
 def hadamard(lines, count):
-    """The 8 x 8 Hadamard matrix over sqrt 8 (orthogonal: it loses nothing), frame by frame."""
+    """The 8 x 8 Hadamard matrix over sqrt 8 (orthogonal: it loses nothing), frame by frame.
+
+    lines: eight buffers of lookahead.one_pole_f32
+    """
     scale = np.float32(0.35355339059327373)
     for i in range(count):
-        a0, a1 = lines[0, i] + lines[1, i], lines[0, i] - lines[1, i]
-        a2, a3 = lines[2, i] + lines[3, i], lines[2, i] - lines[3, i]
-        a4, a5 = lines[4, i] + lines[5, i], lines[4, i] - lines[5, i]
-        a6, a7 = lines[6, i] + lines[7, i], lines[6, i] - lines[7, i]
+        k = LANES_F32 + i
+        a0, a1 = lines[0, k] + lines[1, k], lines[0, k] - lines[1, k]
+        a2, a3 = lines[2, k] + lines[3, k], lines[2, k] - lines[3, k]
+        a4, a5 = lines[4, k] + lines[5, k], lines[4, k] - lines[5, k]
+        a6, a7 = lines[6, k] + lines[7, k], lines[6, k] - lines[7, k]
         b0, b2, b1, b3 = a0 + a2, a0 - a2, a1 + a3, a1 - a3
         b4, b6, b5, b7 = a4 + a6, a4 - a6, a5 + a7, a5 - a7
-        lines[0, i], lines[4, i] = scale * (b0 + b4), scale * (b0 - b4)
-        lines[1, i], lines[5, i] = scale * (b1 + b5), scale * (b1 - b5)
-        lines[2, i], lines[6, i] = scale * (b2 + b6), scale * (b2 - b6)
-        lines[3, i], lines[7, i] = scale * (b3 + b7), scale * (b3 - b7)
+        lines[0, k], lines[4, k] = scale * (b0 + b4), scale * (b0 - b4)
+        lines[1, k], lines[5, k] = scale * (b1 + b5), scale * (b1 - b5)
+        lines[2, k], lines[6, k] = scale * (b2 + b6), scale * (b2 - b6)
+        lines[3, k], lines[7, k] = scale * (b3 + b7), scale * (b3 - b7)

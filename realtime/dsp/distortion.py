@@ -11,18 +11,28 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
-from realtime.dsp.intrinsics import JIT, scratch_f32
+from realtime.dsp.blocks import CHUNK
+from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64
+from realtime.dsp.lookahead import LANES_F64, one_pole_f64, settle
 from realtime.dsp.units import db_to_gain
 
-DISTORTION_STATE = (3, 2)  # float64: input, droop filter, tone filter; per channel, 0 at rest
+# Per channel; the histories are those of lookahead.one_pole_f64: what went in, what came out.
+DISTORTION_STATE = np.dtype(
+    [
+        ("last", np.float32, (2,)),  # driven sample
+        ("droop", np.float64, (2, 2, LANES_F64)),
+        ("tone", np.float64, (2, 2, LANES_F64)),
+        ("tone_pole", np.float64),  # with which the tone's histories were made
+    ],
+    align=True,
+)
 
 _GAIN, _LEVEL, _TONE, _MIX = range(4)
-_CHUNK = 128
-_SLOTS = 129  # one chunk and the sample before it
-_PAIR_SLOTS = 258
+_DRIVEN = CHUNK + 1  # one chunk and the sample before it
+_BUFFER = CHUNK + LANES_F64
 _REFERENCE = 0.25  # a peak of -12 dBFS keeps its level
 # The quotient averages two samples, which dulls the treble; this pole undoes most of it.
 _DROOP = 0.5
@@ -43,20 +53,24 @@ def design_distortion(
 
 
 @njit(**JIT)
-def distortion_ramp(x, coefs, coefs_end, state):
-    """Distort x in place while the coefficients go linearly from `coefs` to `coefs_end`.
+def distortion_chunk(audio, coefs, coefs_end, state):
+    """Distort a chunk in place while the coefficients go linearly from `coefs` to `coefs_end`.
 
-    [audio-thread] Allocates nothing. Changes `x` and `state`. The tone stays at `coefs` for the
-    whole block.
+    [audio-thread] Allocates nothing. Changes `audio` and `state`. The tone stays at `coefs` for
+    the whole chunk.
 
-    x: float32 (frames, channels 1..2); coefs, coefs_end: float64 (4,); state: float64 (3, 2)
+    audio: float32 (channels 1..2, frames <= CHUNK), full scale +-1.0
+    coefs, coefs_end: of design_distortion, at the first frame and behind the last
+    state: record of DISTORTION_STATE, zeros = at rest
     Source: Parker, Zavalishin and Le Bivic 2016, "Reducing the aliasing of nonlinear
     waveshaping using continuous-time convolution"; Zavalishin, "The art of VA filter design".
     """
-    frames, channels = x.shape
-    inputs = carray(scratch_f32(_PAIR_SLOTS), (2, _SLOTS))
-    roots = carray(scratch_f32(_SLOTS), (_SLOTS,))
-    one = np.float32(1.0)
+    channels, frames = audio.shape
+    driven = scratch_f32(_DRIVEN)
+    roots = scratch_f32(_DRIVEN)
+    u = scratch_f64(_BUFFER)
+    y = scratch_f64(_BUFFER)
+    one, half = np.float32(1.0), np.float32(0.5)
     per_frame = 1.0 / max(frames, 1)
     gain, level, mix = (
         np.float32(coefs[_GAIN]), np.float32(coefs[_LEVEL]), np.float32(coefs[_MIX]),
@@ -67,47 +81,27 @@ def distortion_ramp(x, coefs, coefs_end, state):
     tone = 2.0 * coefs[_TONE]
     keep = 1.0 - tone
 
-    for start in range(0, frames, _CHUNK):
-        count = min(_CHUNK, frames - start)
-        for channel in range(channels):
-            u = inputs[channel]
-            u[0] = np.float32(state[0, channel])
-            for i in range(count):
-                u[i + 1] = x[start + i, channel] * (gain + np.float32(start + i) * d_gain)
-            for i in range(count + 1):
-                roots[i] = math.sqrt(one + u[i] * u[i])
-            state[0, channel] = np.float64(u[count])
-            for i in range(count):
-                u[i] = (u[i] + u[i + 1]) / (roots[i] + roots[i + 1])
-        # Two recursions a channel, each waiting for its own last step: the channels run side by
-        # side. Mono computes the same thing twice.
-        left, right = inputs[0], inputs[channels - 1]
-        v0, v1, s0, s1 = state[1, 0], state[1, channels - 1], state[2, 0], state[2, channels - 1]
-        for i in range(count):
-            v0 = (1.0 + _DROOP) * np.float64(left[i]) - _DROOP * v0
-            v1 = (1.0 + _DROOP) * np.float64(right[i]) - _DROOP * v1
-            old0, old1 = s0, s1
-            s0 = keep * s0 + tone * v0
-            s1 = keep * s1 + tone * v1
-            left[i] = np.float32(0.5 * (old0 + s0))
-            right[i] = np.float32(0.5 * (old1 + s1))
-        state[1, 0], state[1, channels - 1], state[2, 0], state[2, channels - 1] = v0, v1, s0, s1
-        for channel in range(channels):
-            wet = inputs[channel]
-            for i in range(count):
-                t = np.float32(start + i)
-                clean = x[start + i, channel]
-                dirty = (level + t * d_level) * wet[i]
-                x[start + i, channel] = clean + (mix + t * d_mix) * (dirty - clean)
-
-
-@njit(**JIT)
-def distortion_block(x, coefs, state):
-    """Distort one block in place.
-
-    [audio-thread] Allocates nothing. Changes `x` and `state`.
-
-    x: float32 (frames, channels 1..2), full scale +-1.0; coefs: of design_distortion
-    state: float64 (3, 2), zeros = at rest
-    """
-    distortion_ramp(x, coefs, coefs, state)
+    for channel in range(channels):
+        samples = audio[channel]
+        driven[0] = state.last[channel]
+        for i in range(frames):
+            driven[i + 1] = samples[i] * (gain + np.float32(i) * d_gain)
+        state.last[channel] = driven[frames]
+        for i in range(frames + 1):
+            roots[i] = math.sqrt(one + driven[i] * driven[i])
+        for i in range(frames):
+            clipped = (driven[i] + driven[i + 1]) / (roots[i] + roots[i + 1])
+            u[LANES_F64 + i] = (1.0 + _DROOP) * np.float64(clipped)
+        one_pole_f64(state.droop[channel], u, y, -_DROOP, frames)
+        for i in range(frames):
+            u[LANES_F64 + i] = tone * y[LANES_F64 + i]
+        if keep != state.tone_pole:
+            settle(state.tone[channel], keep)
+        one_pole_f64(state.tone[channel], u, y, keep, frames)
+        for i in range(frames):
+            t = np.float32(i)
+            wet = half * np.float32(y[LANES_F64 - 1 + i] + y[LANES_F64 + i])
+            clean = samples[i]
+            dirty = (level + t * d_level) * wet
+            samples[i] = clean + (mix + t * d_mix) * (dirty - clean)
+    state.tone_pole = keep

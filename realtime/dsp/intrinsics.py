@@ -16,10 +16,29 @@ drop_stale_kernels()
 
 # 'contract' only: a licence to fuse multiply and add. Numba's other fast-math flags would let
 # LLVM drop the checks for NaN.
-JIT = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+JIT = {
+    "cache": True,
+    "nogil": True,
+    "_nrt": False,
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+}
 # Without the licence to fuse, a vectorised loop and its scalar rest give the same bits, so a
 # kernel's output does not depend on how its input was cut into blocks.
 JIT_EXACT = {**JIT, "fastmath": False}
+
+
+def _array_at(context, builder, array_type, pointer, shape):
+    """A C-contiguous array over memory that nobody counts references to."""
+    array = context.make_array(array_type)(context, builder)
+    itemsize = context.get_constant(types.intp, array_type.dtype.bitwidth // 8)
+    strides = [itemsize]
+    for length in reversed(shape[1:]):
+        strides.insert(0, builder.mul(strides[0], length))
+    context.populate_array(
+        array, data=pointer, shape=shape, strides=strides, itemsize=itemsize, meminfo=None
+    )
+    return array._getvalue()
 
 
 def _scratch(element):
@@ -27,23 +46,46 @@ def _scratch(element):
     def scratch(typingctx, size):
         if not isinstance(size, types.IntegerLiteral):
             return None
-        count = size.literal_value
+        array_type = types.Array(element, 1, "C")
 
         def codegen(context, builder, signature, args):
+            number = context.get_data_type(element)
             with builder.goto_entry_block():
-                block = builder.alloca(ir.ArrayType(context.get_data_type(element), count))
+                block = builder.alloca(ir.ArrayType(number, size.literal_value))
                 block.align = 64
-            return builder.bitcast(block, context.get_data_type(element).as_pointer())
+            pointer = builder.bitcast(block, number.as_pointer())
+            shape = [context.get_constant(types.intp, size.literal_value)]
+            return _array_at(context, builder, array_type, pointer, shape)
 
-        return types.CPointer(element)(types.literal(count)), codegen
+        return array_type(size), codegen
 
     return scratch
 
 
-# scratch_x(SIZE): pointer to SIZE (a literal) numbers on the stack, 64-byte aligned, holding
-# whatever lay there; carray makes an array of it.
+# scratch_x(SIZE): an array of SIZE (a literal) numbers on the stack, 64-byte aligned, holding
+# whatever lay there.
 scratch_f32 = _scratch(types.float32)
 scratch_f64 = _scratch(types.float64)
+
+
+@intrinsic
+def shaped(typingctx, array, shape):
+    """A contiguous array's memory with another shape, of no more numbers. Checks nothing.
+
+    NumPy's reshape calls a C function, behind which LLVM no longer knows the strides.
+    """
+    array_type = types.Array(array.dtype, len(shape), "C")
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        lengths = cgutils.unpack_tuple(builder, args[1], len(shape))
+        lengths = [
+            context.cast(builder, length, kind, types.intp)
+            for length, kind in zip(lengths, signature.args[1], strict=True)
+        ]
+        return _array_at(context, builder, array_type, data, lengths)
+
+    return array_type(array, shape), codegen
 
 
 def _bitcast(source, target):
@@ -104,8 +146,9 @@ def exp2_f32(x):
     return p * _f32_from_bits((types.int32(whole) + types.int32(127)) << types.int32(23))
 
 
-def vector_muladd(module, width):
-    """The LLVM function fmuladd on <width x double>; llvmlite cannot name vector intrinsics."""
-    vector = ir.VectorType(ir.DoubleType(), width)
+def vector_muladd(module, number, width):
+    """The LLVM function fmuladd on <width x number>; llvmlite cannot name vector intrinsics."""
+    vector = ir.VectorType(number, width)
+    bits = 64 if number == ir.DoubleType() else 32
     function_type = ir.FunctionType(vector, [vector] * 3)
-    return cgutils.get_or_insert_function(module, function_type, f"llvm.fmuladd.v{width}f64")
+    return cgutils.get_or_insert_function(module, function_type, f"llvm.fmuladd.v{width}f{bits}")

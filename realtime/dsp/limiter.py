@@ -6,11 +6,15 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from realtime.dsp.intrinsics import JIT
+from realtime.dsp.blocks import CHUNK
+from realtime.dsp.intrinsics import JIT, scratch_f64
+from realtime.dsp.lookahead import LANES_F64, falling_peak_f64
 from realtime.dsp.units import one_pole
 
-LIMITER_STATE = (1,)  # float64: 1 - gain, 0 at rest
+LIMITER_STATE = (2, LANES_F64)  # float64: needed and held reduction (1 - gain), 0 at rest
 RELEASE_MS = 50.0
+_BUFFER = CHUNK + LANES_F64
+assert CHUNK % LANES_F64 == 0
 
 
 def design_limiter(sample_rate: float) -> npt.NDArray[np.float64]:
@@ -22,24 +26,26 @@ def design_limiter(sample_rate: float) -> npt.NDArray[np.float64]:
 
 
 @njit(**JIT)
-def limiter_block(x, coefs, state):
-    """Hold one block within +-1.0 in place, linked over the channels.
+def limiter_chunk(audio, coefs, state):
+    """Hold one chunk within +-1.0 in place, linked over the channels.
 
-    [audio-thread] Allocates nothing. Changes `x` and `state`. Below full scale, and with no
+    [audio-thread] Allocates nothing. Changes `audio` and `state`. Below full scale, and with no
     reduction left to release, the samples pass bit for bit. There is no look-ahead: a peak is
     turned down at once, by exactly what it takes.
 
-    x: float32 (frames, channels 1..2); coefs: of design_limiter; state: float64 (1,)
+    audio: float32 (channels 1..2, frames <= CHUNK); coefs: of design_limiter
     """
-    frames, channels = x.shape
-    last = channels - 1
-    keep = coefs[0]
-    reduction = state[0]
+    channels, frames = audio.shape
+    needed = scratch_f64(_BUFFER)
+    held = scratch_f64(_BUFFER)
+    left, right = audio[0], audio[channels - 1]
     one = np.float32(1.0)
     for i in range(frames):
-        peak = np.float64(max(max(abs(x[i, 0]), abs(x[i, last])), one))
-        reduction = max(reduction * keep, 1.0 - 1.0 / peak)
-        for channel in range(channels):
-            y = np.float32(x[i, channel] * (1.0 - reduction))
-            x[i, channel] = min(max(y, -one), one)
-    state[0] = reduction
+        peak = np.float64(max(max(abs(left[i]), abs(right[i])), one))
+        needed[LANES_F64 + i] = 1.0 - 1.0 / peak
+    falling_peak_f64(state, needed, held, coefs[0], frames)
+    for channel in range(channels):
+        samples = audio[channel]
+        for i in range(frames):
+            y = np.float32(samples[i] * (1.0 - held[LANES_F64 + i]))
+            samples[i] = min(max(y, -one), one)

@@ -14,11 +14,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
-from realtime.dsp.delays import allpass, hadamard, read_ring, write_ring
-from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32
+from realtime.dsp.blocks import CHUNK
+from realtime.dsp.delays import allpass, hadamard, onward, read_ring, write_ring
+from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, shaped
+from realtime.dsp.lookahead import LANES_F32, one_pole_f32, settle
 
 LINES = 8
 DIFFUSERS = 3
@@ -34,9 +36,9 @@ _DIFFUSERS_MS = ((4.77, 7.93, 11.31), (5.39, 8.87, 12.67))
 _DIFFUSION = 0.6  # at most: in a room that rings shorter than they do, the allpasses give way
 _CROSSFADE_MS = 20.0  # between two pre-delays
 
-_CHUNK = 128
-_LINE_SCRATCH = 1024  # LINES * _CHUNK
-_PAIR_SCRATCH = 256  # 2 * _CHUNK
+_PAIR_SCRATCH = 2 * CHUNK
+_BUFFER = CHUNK + LANES_F32  # a line's piece behind its history
+_LINE_SCRATCH = LINES * _BUFFER
 # Coefficients: line gains, line damping, diffusion, then
 _DIFFUSE = 2 * LINES
 _LEVEL = _DIFFUSE + 2 * DIFFUSERS
@@ -45,7 +47,7 @@ REVERB_COEFS = _PREDELAY + 1
 
 _LINE_MAX = int(_LINES_MS[-1] * 1e-3 * SAMPLE_RATE_MAX) + 256
 _DIFFUSER_MAX = int(_DIFFUSERS_MS[1][-1] * 1e-3 * SAMPLE_RATE_MAX) + 256
-_PREDELAY_MAX = int(PREDELAY_MAX_MS * 1e-3 * SAMPLE_RATE_MAX) + 2 * _CHUNK
+_PREDELAY_MAX = int(PREDELAY_MAX_MS * 1e-3 * SAMPLE_RATE_MAX) + 2 * CHUNK
 
 # One size for every sample rate, so that one compiled function serves them all; only the first
 # `*_length` samples of a delay are touched.
@@ -54,7 +56,8 @@ REVERB_STATE = np.dtype(
         ("predelay", np.float32, (2, _PREDELAY_MAX)),
         ("diffusers", np.float32, (2, DIFFUSERS, _DIFFUSER_MAX)),
         ("lines", np.float32, (LINES, _LINE_MAX)),
-        ("damped", np.float32, (LINES,)),
+        ("damping", np.float32, (LINES, 2, LANES_F32)),  # lookahead's histories
+        ("poles", np.float32, (LINES,)),  # with which they were made
         ("fade", np.float64),  # 0..1 from tap_old to tap_new
         ("fade_step", np.float64),
         ("predelay_length", np.int64),
@@ -85,7 +88,7 @@ def prepare_reverb(state: np.void, sample_rate: float, predelay_ms: float = 0.0)
     tap = round(predelay_ms * 1e-3 * sample_rate)
     state["fade"] = 1.0
     state["fade_step"] = 1.0 / (_CROSSFADE_MS * 1e-3 * sample_rate)
-    state["predelay_length"] = round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + _CHUNK + 1
+    state["predelay_length"] = round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + CHUNK + 1
     state["predelay_at"] = state["diffuser_at"] = state["line_at"] = 0
     state["tap_old"] = state["tap_new"] = tap
     state["diffuser_length"] = [_lengths(row, sample_rate) for row in _DIFFUSERS_MS]
@@ -148,15 +151,15 @@ def reset_reverb(state):
             state.diffusers[channel, k, : state.diffuser_length[channel, k]] = np.float32(0.0)
     for line in range(LINES):
         state.lines[line, : state.line_length[line]] = np.float32(0.0)
-    state.damped[:] = np.float32(0.0)
+    state.damping[:] = np.float32(0.0)
 
 
 @njit(**JIT_EXACT)
 def _predelay(state, sound, count, spare):
     """Delay both channels of sound[:, :count] by the tap, fading over where it has moved."""
     length, at = state.predelay_length, state.predelay_at
-    old_at = (at - state.tap_old + length) % length
-    new_at = (at - state.tap_new + length) % length
+    old_at = onward(at, length - state.tap_old, length)
+    new_at = onward(at, length - state.tap_new, length)
     fade, step = state.fade, state.fade_step
     for channel in range(2):
         ring, samples = state.predelay[channel], sound[channel, :count]
@@ -167,7 +170,7 @@ def _predelay(state, sound, count, spare):
             for i in range(count):
                 w = np.float32(min(fade + i * step, 1.0))
                 samples[i] = spare[i] + w * (samples[i] - spare[i])
-    state.predelay_at = (at + count) % length
+    state.predelay_at = onward(at, count, length)
     if fade < 1.0:
         fade = min(fade + count * step, 1.0)
         state.fade = fade
@@ -185,58 +188,57 @@ def _diffuse(state, sound, count, coefs):
             length, at = state.diffuser_length[channel, k], state.diffuser_at[channel, k]
             g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
             allpass(samples, ring, length, at, g)
-            state.diffuser_at[channel, k] = (at + count) % length
-
-
-@njit(**JIT)
-def _damp(state, lines, count, coefs):
-    """Line gains and damping one-poles over lines[:, :count], the eight of them side by side."""
-    p, s = coefs[LINES : 2 * LINES], state.damped
-    f32 = np.float32
-    p0, p1, p2, p3 = f32(p[0]), f32(p[1]), f32(p[2]), f32(p[3])
-    p4, p5, p6, p7 = f32(p[4]), f32(p[5]), f32(p[6]), f32(p[7])
-    g0, g1 = f32(coefs[0] * (1.0 - p[0])), f32(coefs[1] * (1.0 - p[1]))
-    g2, g3 = f32(coefs[2] * (1.0 - p[2])), f32(coefs[3] * (1.0 - p[3]))
-    g4, g5 = f32(coefs[4] * (1.0 - p[4])), f32(coefs[5] * (1.0 - p[5]))
-    g6, g7 = f32(coefs[6] * (1.0 - p[6])), f32(coefs[7] * (1.0 - p[7]))
-    s0, s1, s2, s3, s4, s5, s6, s7 = s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
-    for i in range(count):
-        s0 = g0 * lines[0, i] + p0 * s0
-        s1 = g1 * lines[1, i] + p1 * s1
-        s2 = g2 * lines[2, i] + p2 * s2
-        s3 = g3 * lines[3, i] + p3 * s3
-        s4 = g4 * lines[4, i] + p4 * s4
-        s5 = g5 * lines[5, i] + p5 * s5
-        s6 = g6 * lines[6, i] + p6 * s6
-        s7 = g7 * lines[7, i] + p7 * s7
-        lines[0, i], lines[1, i], lines[2, i], lines[3, i] = s0, s1, s2, s3
-        lines[4, i], lines[5, i], lines[6, i], lines[7, i] = s4, s5, s6, s7
-    s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7] = s0, s1, s2, s3, s4, s5, s6, s7
+            state.diffuser_at[channel, k] = onward(at, count, length)
 
 
 @njit(**JIT_EXACT)
-def reverb_ramp(x, coefs, coefs_end, state):
-    """Reverberate x in place while the gains go linearly from `coefs` to `coefs_end`.
+def _damp(state, lines, damped, count, coefs):
+    """damped = the one-poles over the lines; both are buffers of lookahead.one_pole_f32."""
+    for line in range(LINES):
+        history = state.damping[line]
+        pole = np.float32(coefs[LINES + line])
+        if pole != state.poles[line]:
+            settle(history, pole)
+            state.poles[line] = pole
+        one_pole_f32(history, lines[line], damped[line], pole, count)
 
-    [audio-thread] Allocates nothing. Changes `x` and `state`. Damping and diffusion stay at
-    `coefs` for the whole block; a new pre-delay of `coefs_end` is faded to over 20 ms.
 
-    x: float32 (frames, channels 1..2); coefs, coefs_end: float64 (26,)
-    state: record of REVERB_STATE
+@njit(**JIT_EXACT)
+def _listen(lines, tails, count):
+    """What the two channels hear of the lines: orthogonal signs, so their tails differ."""
+    for i in range(count):
+        k = LANES_F32 + i
+        same = lines[0, k] - lines[3, k] + lines[4, k] - lines[7, k]
+        swap = lines[1, k] - lines[2, k] + lines[5, k] - lines[6, k]
+        tails[0, i] = same + swap
+        tails[1, i] = same - swap
+
+
+@njit(**JIT_EXACT)
+def reverb_chunk(audio, coefs, coefs_end, state):
+    """Reverberate a chunk in place while the gains go linearly from `coefs` to `coefs_end`.
+
+    [audio-thread] Allocates nothing. Changes `audio` and `state`. Damping and diffusion stay at
+    `coefs` for the whole chunk; a new pre-delay of `coefs_end` is faded to over 20 ms.
+
+    audio: float32 (channels 1..2, frames <= CHUNK), full scale +-1.0
+    coefs, coefs_end: of design_reverb, at the first frame and behind the last
+    state: record of REVERB_STATE, of reverb_state
     """
-    frames, channels = x.shape
-    last = channels - 1
-    lines = carray(scratch_f32(_LINE_SCRATCH), (LINES, _CHUNK))
-    sound = carray(scratch_f32(_PAIR_SCRATCH), (2, _CHUNK))
-    spare = carray(scratch_f32(_CHUNK), (_CHUNK,))
+    channels, frames = audio.shape
+    lines = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _BUFFER))
+    damped = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _BUFFER))
+    sound = shaped(scratch_f32(_PAIR_SCRATCH), (2, CHUNK))
+    tails = shaped(scratch_f32(_PAIR_SCRATCH), (2, CHUNK))
+    spare = scratch_f32(CHUNK)
     per_frame = 1.0 / max(frames, 1)
     wet, dry = np.float32(coefs[_WET]), np.float32(coefs[_DRY])
     d_wet = np.float32((coefs_end[_WET] - coefs[_WET]) * per_frame)
     d_dry = np.float32((coefs_end[_DRY] - coefs[_DRY]) * per_frame)
     level = np.float32(coefs[_LEVEL])
     d_level = np.float32((coefs_end[_LEVEL] - coefs[_LEVEL]) * per_frame)
-    limit = min(_CHUNK, state.diffuser_length[0, 0])
-    tap = min(max(np.int64(coefs_end[_PREDELAY]), 0), state.predelay_length - _CHUNK - 1)
+    limit = min(CHUNK, state.diffuser_length[0, 0])
+    tap = min(max(np.int64(coefs_end[_PREDELAY]), 0), state.predelay_length - CHUNK - 1)
 
     start = 0
     while start < frames:
@@ -244,11 +246,11 @@ def reverb_ramp(x, coefs, coefs_end, state):
         if state.fade >= 1.0 and tap != state.tap_new:
             state.tap_new = tap
             state.fade = 0.0
-        block = x[start : start + count]
-        for i in range(count):
-            send = wet + np.float32(start + i) * d_wet
-            sound[0, i] = send * block[i, 0]
-            sound[1, i] = send * block[i, last]
+        for channel in range(2):
+            samples = audio[min(channel, channels - 1), start : start + count]
+            send = sound[channel, :count]
+            for i in range(count):
+                send[i] = (wet + np.float32(start + i) * d_wet) * samples[i]
         _predelay(state, sound, count, spare)
         _diffuse(state, sound, count, coefs)
         for line in range(LINES):
@@ -256,46 +258,33 @@ def reverb_ramp(x, coefs, coefs_end, state):
                 state.lines[line],
                 state.line_length[line],
                 state.line_at[line],
-                lines[line, :count],
+                lines[line, LANES_F32 : LANES_F32 + count],
             )
-        for i in range(count):
-            through = dry + np.float32(start + i) * d_dry
-            # Two orthogonal patterns of signs: the channels' tails are uncorrelated.
-            same = lines[0, i] - lines[3, i] + lines[4, i] - lines[7, i]
-            swap = lines[1, i] - lines[2, i] + lines[5, i] - lines[6, i]
-            block[i, 0] = through * block[i, 0] + (same + swap)
-            if last == 1:
-                block[i, 1] = through * block[i, 1] + (same - swap)
+        _listen(lines, tails, count)
+        for channel in range(channels):
+            samples, tail = audio[channel, start : start + count], tails[channel, :count]
+            for i in range(count):
+                samples[i] = (dry + np.float32(start + i) * d_dry) * samples[i] + tail[i]
         for line in range(LINES):
-            if coefs[line] != coefs_end[line]:
-                step = np.float32((coefs_end[line] / coefs[line] - 1.0) * per_frame)
-                for i in range(count):
-                    lines[line, i] *= np.float32(1.0) + np.float32(start + i) * step
-        _damp(state, lines, count, coefs)
-        hadamard(lines, count)
-        for i in range(count):
-            gain = level + np.float32(start + i) * d_level
-            sound[0, i] *= gain
-            sound[1, i] *= gain
+            pole = np.float32(1.0 - coefs[LINES + line])
+            gain = np.float32(coefs[line]) * pole
+            d_gain = np.float32((coefs_end[line] - coefs[line]) * per_frame) * pole
+            u = lines[line, LANES_F32 : LANES_F32 + count]
+            for i in range(count):
+                u[i] *= gain + np.float32(start + i) * d_gain
+        _damp(state, lines, damped, count, coefs)
+        hadamard(damped, count)
+        for channel in range(2):
+            send = sound[channel, :count]
+            for i in range(count):
+                send[i] *= level + np.float32(start + i) * d_level
         for line in range(LINES):
             # The two halves of the lines take opposite signs, so no line adds up in phase.
             sign = np.float32(1.0 if line < 4 else -1.0)
-            source, mixed = sound[line & 1, :count], lines[line, :count]
+            send, mixed = sound[line & 1, :count], damped[line, LANES_F32 : LANES_F32 + count]
             for i in range(count):
-                mixed[i] += sign * source[i]
+                mixed[i] += sign * send[i]
             length, at = state.line_length[line], state.line_at[line]
             write_ring(state.lines[line], length, at, mixed)
-            state.line_at[line] = (at + count) % length
+            state.line_at[line] = onward(at, count, length)
         start += count
-
-
-@njit(**JIT_EXACT)
-def reverb_block(x, coefs, state):
-    """Reverberate one block in place.
-
-    [audio-thread] Allocates nothing. Changes `x` and `state`.
-
-    x: float32 (frames, channels 1..2), full scale +-1.0; coefs: of design_reverb
-    state: record of REVERB_STATE, of reverb_state
-    """
-    reverb_ramp(x, coefs, coefs, state)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_block, design_compressor
+from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_chunk, design_compressor
 from realtime.params import BY_ID
 from tests.dsp import references
-from tests.support import CUTS, RATES, bursts, cut, in_blocks, to_db
+from tests.support import CUTS, RATES, bursts, cut, in_blocks, in_chunks, to_db
 
 NAMES = ("threshold_db", "ratio", "knee_db", "attack_ms", "release_ms", "makeup_gain_db")
 PARAMS = tuple(BY_ID[f"comp.{name}"] for name in NAMES)
@@ -23,7 +23,8 @@ some_settings = st.tuples(*(st.floats(0.0, 1.0).map(param.from_unit) for param i
 def compress(x, sample_rate, *settings_, sizes=None, state=None):
     coefs = design_compressor(*settings_, sample_rate)
     state = np.zeros(COMPRESSOR_STATE) if state is None else state
-    return in_blocks(lambda b: compressor_block(b, coefs, state), x, sizes or [len(x)])
+    kernel = in_chunks(lambda b: compressor_chunk(b, coefs, coefs, state))
+    return in_blocks(kernel, x, sizes or [len(x)])
 
 
 def steady_gain_db(level_db: float, *settings_, sample_rate: int = 8_000) -> float:

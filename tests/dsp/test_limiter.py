@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from realtime.dsp.limiter import LIMITER_STATE, design_limiter, limiter_block
+from realtime.dsp.limiter import LIMITER_STATE, design_limiter, limiter_chunk
 from tests.dsp import references
-from tests.support import CUTS, RATES, bursts, cut, in_blocks, noise
+from tests.support import CUTS, RATES, bursts, cut, in_blocks, in_chunks, noise
 
 RELEASE_S = 0.05
 
@@ -29,7 +29,8 @@ some_blocks = st.tuples(st.integers(1, 200), st.integers(1, 2)).flatmap(
 def limit(x, sample_rate, sizes=None, state=None):
     coefs = design_limiter(sample_rate)
     state = np.zeros(LIMITER_STATE) if state is None else state
-    return in_blocks(lambda b: limiter_block(b, coefs, state), x, sizes or [len(x)])
+    kernel = in_chunks(lambda b: limiter_chunk(b, coefs, state))
+    return in_blocks(kernel, x, sizes or [len(x)])
 
 
 @settings(deadline=None, max_examples=200)

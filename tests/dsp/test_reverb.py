@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.dsp.reverb import design_reverb, reverb_block, reverb_state
+from realtime.dsp.reverb import design_reverb, reverb_chunk, reverb_state
 from realtime.params import BY_ID
 from tests.support import (
     CUTS,
@@ -17,6 +17,7 @@ from tests.support import (
     cut,
     echo_density,
     in_blocks,
+    in_chunks,
     noise,
     rms,
     t60_s,
@@ -31,7 +32,8 @@ some_settings = st.tuples(*(st.floats(param.minimum, param.maximum) for param in
 def reverberate(x, rate, room=0.5, damping=0.0, predelay_ms=0.0, wet=1.0, dry=0.0, sizes=None):
     coefs = design_reverb(room, damping, predelay_ms, wet, dry, rate)
     state = reverb_state(rate, predelay_ms)
-    return in_blocks(lambda b: reverb_block(b, coefs, state), x, sizes or [len(x)])
+    kernel = in_chunks(lambda b: reverb_chunk(b, coefs, coefs, state))
+    return in_blocks(kernel, x, sizes or [len(x)])
 
 
 def impulse_response(rate, seconds, left=1.0, right=0.0, **kwargs):

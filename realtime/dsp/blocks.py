@@ -1,0 +1,74 @@
+"""Audio into the chain and out of it: blocks as they come, chunks as the effects take them.
+
+A block is float32 (frames, channels), as PortAudio and files have it. A chunk is float32
+(channels, frames <= CHUNK): each channel contiguous, for vectors, and all of it in the first-level
+cache. [audio-thread] Everything here allocates nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from realtime.dsp.intrinsics import JIT, shaped
+
+CHUNK = 128
+FAULT_LEVEL = np.float32(32.0)  # +30 dBFS: no converter gives more, so it is no sound
+
+
+@njit(**JIT)
+def take_in(x, gain, gain_end):
+    """Silence the samples of x that are no sound, not finite or beyond +30 dBFS, and apply a gain
+    that goes linearly from `gain` to `gain_end`; returns how many were silenced."""
+    frames, channels = x.shape
+    faults = 0
+    flat = shaped(x, (frames * channels,))
+    first = np.float32(gain)
+    for i in range(frames * channels):
+        sound = abs(flat[i]) <= FAULT_LEVEL
+        faults += 0 if sound else 1
+        flat[i] = first * flat[i] if sound else np.float32(0.0)
+    if gain != gain_end:
+        step = np.float32((gain_end / gain - 1.0) / frames)
+        for i in range(frames):
+            for channel in range(channels):
+                x[i, channel] *= np.float32(1.0) + np.float32(i) * step
+    return faults
+
+
+@njit(**JIT)
+def all_finite(numbers):
+    """Whether every one of a contiguous array is."""
+    faults = 0
+    flat = shaped(numbers, (numbers.size,))
+    for i in range(numbers.size):
+        faults += 0 if flat[i] - flat[i] == 0 else 1
+    return faults == 0
+
+
+@njit(**JIT)
+def split(x, audio):
+    """audio (channels, frames) = x (frames, channels)."""
+    channels, frames = audio.shape
+    samples = shaped(x, (frames * channels,))
+    left, right = audio[0], audio[channels - 1]
+    if channels == 2:
+        for i in range(frames):
+            left[i], right[i] = samples[2 * i], samples[2 * i + 1]
+    else:
+        for i in range(frames):
+            left[i] = samples[i]
+
+
+@njit(**JIT)
+def join(audio, x):
+    """The reverse of split."""
+    channels, frames = audio.shape
+    samples = shaped(x, (frames * channels,))
+    left, right = audio[0], audio[channels - 1]
+    if channels == 2:
+        for i in range(frames):
+            samples[2 * i], samples[2 * i + 1] = left[i], right[i]
+    else:
+        for i in range(frames):
+            samples[i] = left[i]
