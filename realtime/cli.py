@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from realtime.options import check_options, parser
+from realtime.options import LISTS, check_options, parser
 
 STARTED = time.perf_counter()
 
@@ -40,10 +40,15 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:
         from realtime.demo import run
 
         return run(args.demo)
-    if args.list_presets:
-        return _list_presets()
-    if args.list_devices:
-        return _list_devices()
+    for name in LISTS:
+        if getattr(args, name):
+            from realtime import listings
+
+            return int(getattr(listings, name)())
+    if args.learn or args.unlearn:
+        from realtime.midi.command import learn
+
+        return learn(args)
     from realtime import lifeline, supervisor
 
     link = lifeline.connect()
@@ -71,38 +76,6 @@ def _supervise(args: argparse.Namespace, argv: Sequence[str]) -> int:
 
         finish(session, args)
     return status
-
-
-def _list_presets() -> int:
-    from realtime.preset import PresetError, factory_presets, load_preset
-    from realtime.user_files import user_presets
-
-    print("MIDI bank 1, and bank 0 without a set list:")
-    for number, name in enumerate(factory_presets()):
-        print(f"{number:>3}  {name:<20}{load_preset(name).description}")
-    own = user_presets()
-    if own:
-        print(f"MIDI bank 2, in {str(own[0].parent)!r}:")
-    for number, path in enumerate(own):
-        try:
-            print(f"{number:>3}  {path.stem:<20}{load_preset(str(path)).description}")
-        except PresetError as error:
-            print(f"{number:>3}  {path.stem:<20}cannot be used: {error}")
-    return 0
-
-
-def _list_devices() -> int:
-    from realtime.audio_io import list_devices
-
-    devices = list_devices()
-    if not devices:
-        print("no sound devices: is the card plugged in, or the JACK server running?")
-    for d in devices:
-        sides = [("input", d.is_default_input), ("output", d.is_default_output)]
-        default = ", ".join(side for side, is_default in sides if is_default)
-        mark = f"  (default {default})" if default else ""
-        print(f"{d.index:>3}: {d.full_name}  {d.inputs} in, {d.outputs} out{mark}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from realtime.controls import CHANGE_FADE_MS, Controls
 from realtime.live_stream import LiveStream
 from realtime.measure import Sound, preload
 from realtime.meters import Display, Meters
+from realtime.midi.status import MidiStatus
 from realtime.monitor import Monitor
 from realtime.priority import audio_priority
 from realtime.recovery import Recovery
@@ -40,7 +41,7 @@ class LiveEngine:
 
     bridge: of the plan's rate and channels; controls publishes to it. monitor, stage: are fed
     with what comes in and goes out. recovery: is told how things stand, and knows of the engine
-    before this one.
+    before this one. midi: asked for the report, None without MIDI.
 
     Raises: AudioDeviceError if the devices do not open.
     """
@@ -54,6 +55,7 @@ class LiveEngine:
         stage: Stage,
         display: Display,
         recovery: Recovery,
+        midi: Callable[[], MidiStatus] | None = None,
     ) -> None:
         self.plan = plan
         self._bridge = bridge
@@ -62,6 +64,7 @@ class LiveEngine:
         self._stage = stage
         self._display = display
         self._recovery = recovery
+        self._midi = midi
         self._began: float | None = None
         self._ended: float | None = None
         self._block_size = _BlockSize()
@@ -206,6 +209,7 @@ class LiveEngine:
             sounds=sounds,
             counters=self._bridge.counters(),
             dsp_us=self._bridge.dsp_percentiles(),
+            midi=self._midi() if self._midi else None,
             notes=notes,
         )
 

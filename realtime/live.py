@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from realtime.audio_io import Device, StreamPlan
     from realtime.lifeline import Lifeline
     from realtime.meters import Display
+    from realtime.midi.controller import Midi
     from realtime.predictor import Predictor
     from realtime.programs import Programs
     from realtime.recovery import Recovery
@@ -48,6 +49,11 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
     voice = Voice(sys.stderr)
     begin, programs = recovery.once("beginning", lambda: _beginning(args))
     programs = recovery.kept("programs", programs)
+    midi_map = None
+    if args.midi is not None:
+        from realtime.midi.maps import load_map
+
+        midi_map = load_map(args.map)
     references = recovery.kept("references", ()) or read_references(args)
     wants_style = bool(references) or args.ref_live is not None
     loading = _in_background(args.model) if wants_style or args.model else None
@@ -101,7 +107,18 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
         matched_gain_db=monitor.matched_gain_db,
     )
     stop = threading.Event() if link is None else link.stop
-    display = _display(args, controls, programs, stop.set)
+    midi = None
+    if midi_map is not None:
+        from realtime.midi.command import midi_of
+
+        midi = midi_of(
+            args.midi,
+            midi_map,
+            controls,
+            say=lambda line: display.say(line),
+            program=lambda bank, number: stage.program(bank, number),
+        )
+    display = _display(args, controls, programs, midi, stop.set)
     saving = _Saving(args.save_preset, controls, display, recovery)
     stage = Stage(
         bridge,
@@ -134,10 +151,13 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
     recovery.opening()
     with stop_on_signals(stop), ExitStack() as hands:
         hands.callback(display.close)
-        engine = LiveEngine(plan, bridge, controls, monitor, stage, display, recovery)
-        _open_hands(hands, args, controls, stage, display)
+        engine = LiveEngine(
+            plan, bridge, controls, monitor, stage, display, recovery, midi.status if midi else None
+        )
+        _open_hands(hands, args, controls, midi, stage, display)
         try:
             closed = engine.run(stop, args.duration, running)
+            session = engine.session()  # while MIDI still has its ports
         except DeviceLostError as lost:
             hands.close()
             recovery.lost(str(lost), engine.session)
@@ -148,8 +168,8 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
     status = 1 if saving.failed or unstyled or not closed else 0
     if not closed:
         print("afx-live: the sound driver hung while stopping", file=sys.stderr)
-    if not recovery.ended(engine.session(), status):
-        finish(engine.session(), args)
+    if not recovery.ended(session, status):
+        finish(session, args)
     if not closed:
         leave(status)
     return status
@@ -170,7 +190,11 @@ def _beginning(args: argparse.Namespace) -> tuple[Entry, Programs]:
 
 
 def _display(
-    args: argparse.Namespace, controls: Controls, programs: Programs, stop: Callable[[], None]
+    args: argparse.Namespace,
+    controls: Controls,
+    programs: Programs,
+    midi: Midi | None,
+    stop: Callable[[], None],
 ) -> Display:
     """The screen, or plain lines where they are asked for or stderr is no terminal."""
     if args.plain or not sys.stderr.isatty():
@@ -180,20 +204,31 @@ def _display(
 
     return Screen(
         controls,
-        midi=MidiStatus,
+        midi=midi.status if midi else MidiStatus,
         set_list=lambda: programs.place,
         stop=stop,
         output=sys.stderr,
+        learn=midi.learn if midi else None,
+        cancel_learn=midi.cancel_learn if midi else None,
+        unlearn=midi.unlearn if midi else None,
     )
 
 
 def _open_hands(
-    hands: ExitStack, args: argparse.Namespace, controls: Controls, stage: Stage, display: Display
+    hands: ExitStack,
+    args: argparse.Namespace,
+    controls: Controls,
+    midi: Midi | None,
+    stage: Stage,
+    display: Display,
 ) -> None:
     """Open what moves the controls from outside; leaving `hands` closes it.
 
-    Raises: OscError
+    Raises: MidiError, OscError
     """
+    if midi is not None:
+        hands.callback(midi.close)
+        midi.start()
     if args.osc is not None:
         from realtime.osc import Osc
 

@@ -11,7 +11,9 @@ from realtime.interpolate import AMOUNT_MAX
 LIVE_ONLY = (
     "ref_live", "ref_channel", "set_list", "device", "input_device", "output_device",
     "input_channels", "block_size", "sample_rate", "duration", "osc", "osc_reply", "plain",
+    "midi", "map",
 )  # fmt: skip
+LISTS = ("list_presets", "list_devices", "list_midi", "list_maps")
 REFERENCES_MAX = 2
 
 
@@ -105,6 +107,19 @@ def parser() -> argparse.ArgumentParser:
         help="where OSC tells of changes",
     )
     live.add_argument("--duration", metavar="SECONDS", type=_positive, help="stop by itself")
+    midi = p.add_argument_group("MIDI")
+    midi.add_argument(
+        "--midi", metavar="PORT|auto", action="append",
+        help="be moved by this controller, by part of its name, or by all (auto); may be repeated",
+    )  # fmt: skip
+    midi.add_argument("--map", metavar="NAME|FILE", help="which control moves what, as TOML")
+    midi.add_argument(
+        "--learn", metavar="ID", action="append",
+        help="have the control that moves next control ID, such as comp.ratio, morph or bypass",
+    )  # fmt: skip
+    midi.add_argument("--unlearn", metavar="ID", action="append", help="have no control control ID")
+    midi.add_argument("--list-midi", action="store_true", help="show the MIDI ports")
+    midi.add_argument("--list-maps", action="store_true", help="show the MIDI maps")
     more = p.add_argument_group("more")
     more.add_argument("--channels", type=int, choices=(1, 2), help="of the output: mono or stereo")
     more.add_argument(
@@ -168,7 +183,9 @@ def _address(text: str) -> tuple[str, int]:
 
 def check_options(args: argparse.Namespace) -> None:
     """Refuse options that contradict each other. Raises: UsageError"""
-    if args.list_devices or args.list_presets or args.demo is not None:
+    if any(getattr(args, name) for name in LISTS) or args.demo is not None:
+        return
+    if args.learn or args.unlearn:
         return
     sources = [_flag(n) for n in ("ref", "ref_live", "preset") if getattr(args, n) is not None]
     if not sources and args.set_list is None:
@@ -180,6 +197,8 @@ def check_options(args: argparse.Namespace) -> None:
         raise UsageError(f"--ref is given {references} times: {REFERENCES_MAX} at most")
     if args.morph is not None and references < REFERENCES_MAX:
         raise UsageError("--morph goes from one --ref to another: give two")
+    if args.map is not None and args.midi is None:
+        raise UsageError("--map goes with --midi, --learn or --unlearn")
     if args.osc_reply is not None and args.osc is None:
         raise UsageError("--osc-reply goes with --osc")
     if args.ref_live is not None:

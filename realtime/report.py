@@ -11,6 +11,7 @@ from typing import TextIO
 from realtime.audio_files import FilePath
 from realtime.labels import is_off, label, short, stage_name, stage_of, with_unit
 from realtime.measure import Sound
+from realtime.midi.status import MidiStatus
 from realtime.output_files import write_text
 from realtime.params import TABLE, Param
 from realtime.session import Session, overflows, underflows
@@ -51,6 +52,8 @@ def report_sections(session: Session) -> Iterator[tuple[str, list[Row]]]:
     yield f"Style: {session.origin}{legend}", list(_parameter_rows(session))
     yield "Sound", list(_sound_rows(session))
     yield f"Audio: {session.place}", list(_audio_rows(session))
+    if session.midi is not None:
+        yield "MIDI", list(_midi_rows(session.midi))
     if session.notes:
         yield "Notes", [("!", note) for note in session.notes]
 
@@ -124,6 +127,13 @@ def _audio_rows(session: Session) -> Iterator[Row]:
         if session.priority:
             yield "audio thread", session.priority
         yield "dropouts", _dropouts(session)
+
+
+def _midi_rows(midi: MidiStatus) -> Iterator[Row]:
+    yield "ports", ", ".join(midi.ports) or "none"
+    if midi.missing:
+        yield "missing", ", ".join(midi.missing)
+    yield "received", f"{midi.messages} messages, {midi.ignored} bytes and messages ignored"
 
 
 def _dropouts(session: Session) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from realtime.audio_files import to_channels
 from realtime.measure import Sound, measure
+from realtime.midi.status import MidiStatus
 from realtime.params import PROFILES
 from realtime.preset import Preset
 from realtime.style import Reference
@@ -53,6 +54,7 @@ class Session:
     counters: the bridge's. dsp_us: percentiles of the time one block took, in microseconds.
     latency_ms: as the driver reports it; 0 for a file. priority: of the audio thread, for a person.
     render_seconds: how long a file took to render; None for a live session.
+    midi: what was received, where MIDI was on.
     notes: what went wrong or is worth knowing, one line each.
     """
 
@@ -70,6 +72,7 @@ class Session:
     sounds: Mapping[str, Sound] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     dsp_us: Mapping[str, float] = field(default_factory=dict)
+    midi: MidiStatus | None = None
     notes: list[str] = field(default_factory=list)
 
     def stats(self) -> dict[str, object]:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import cli
+from realtime.callback import compile_all
 from realtime.params import table_hash
 from realtime.predictor import shipped_model
 from realtime.preset import factory_presets, save_preset
@@ -44,6 +45,12 @@ BAD = {
     f"--preset good.toml --set-list good.toml {FILES}": "live use",
     f"--ref ref.wav --ref-channel 2 {FILES}": "live use",
     "--set-list good.toml": "unknown key",
+    f"--preset good.toml --midi auto {FILES}": "live use",
+    "--preset good.toml --map default": "--midi",
+    "--preset good.toml --midi auto --map none": "known maps",
+    "--preset good.toml --midi auto --map odd.toml": "line 1",
+    "--learn comp.ratoi": "did you mean 'comp.ratio'",
+    "--unlearn comp.ratoi": "did you mean 'comp.ratio'",
     "--set-list missing.toml": "No such file",
     "--preset good.toml --duration 0": "--duration",
     "--preset good.toml --duration nan": "--duration",
@@ -92,6 +99,11 @@ BAD = {
     f"--preset good.toml --save-preset good.toml --overwrite {FILES}": "same file",
     "--preset good.toml --save-preset good.toml": "same file",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    compile_all()
 
 
 @pytest.fixture

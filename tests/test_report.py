@@ -7,11 +7,13 @@ import itertools
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from realtime.measure import Sound
+from realtime.midi.status import MidiStatus
 from realtime.params import BY_ID, IDS, PROFILES
 from realtime.preset import Preset
 from realtime.report import print_report, report_sections, write_stats
@@ -151,3 +153,19 @@ def test_a_session_without_a_block_has_a_report() -> None:
     nothing.counters = dict.fromkeys(COUNTERS, 0)
     nothing.sounds = {}
     assert "none" in plain(nothing)
+
+
+def test_what_a_hand_has_set_is_marked_and_midi_is_counted() -> None:
+    preset = Preset({"comp.threshold_db": -31.25, "comp.ratio": 4.0})
+    moved = replace(
+        session(preset, predicted=frozenset({"comp.threshold_db"})),
+        by_hand=frozenset({"comp.ratio", "dist.drive_db"}),
+        midi=MidiStatus(ports=("Knobs",), missing=("Pads",), messages=1_234, ignored=5),
+    )
+    text = plain(moved)
+    for words in (
+        "* chosen by the model, # set by hand", "threshold -31.2 dBFS*", "ratio 4:1#",
+        "drive 12.0 dB#", "Knobs", "Pads", "1234 messages, 5 ",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "MIDI" not in plain(session()) and "set by hand" not in plain(session())

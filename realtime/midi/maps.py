@@ -25,6 +25,11 @@ def factory_maps() -> list[str]:
     return sorted(path.stem for path in FACTORY.glob("*.toml"))
 
 
+def user_maps() -> dict[str, Path]:
+    """A person's own maps: name -> file."""
+    return {path.stem: path for path in user_folder("midi").glob("*.toml")}
+
+
 def load_map(name_or_path: str | None) -> MidiMap:
     """The default map, a map by its name, or any map by its file's path.
 
@@ -33,7 +38,7 @@ def load_map(name_or_path: str | None) -> MidiMap:
     Raises: MapError naming the file, and what is wrong where.
     """
     name = name_or_path or DEFAULT
-    own = {path.stem: path for path in user_folder("midi").glob("*.toml")}
+    own = user_maps()
     if name in own:
         path = own[name]
     elif name == DEFAULT:
