@@ -1,9 +1,12 @@
-"""What rtmidi keeps to itself about JACK: ports that vanished, and whether the server lives.
+"""What rtmidi keeps to itself about JACK: who is connected to whom, whether the server runs.
 
-Two faults of its JACK code (RtMidi 5 and 6) are mended here. It holds back everything behind a
-sysex that never ended: an end of sysex now and then frees it. And sending to a server that
+Two faults of its JACK code (RtMidi 5 and 6) are mended here as well. It holds back everything
+behind a sysex that never ended: an end of sysex now and then frees it. And sending to a server that
 stands still spins for ever once 16 KiB wait, with Python's lock held: those ends of sysex come
 back through the server, so what has not come back says how much may wait.
+
+Nothing here is called back by JACK: it cancels its threads, and one that waits for Python's lock
+then takes the lock's mutex with it.
 """
 
 from __future__ import annotations
@@ -13,15 +16,11 @@ from collections.abc import Callable
 from typing import Any
 
 END_OF_SYSEX = b"\xf7"
+OWN_PORT = "end of sysex"
 _BEAT_SECONDS = 0.1
+_STILL_SECONDS = 1.0
 _WAITING_MAX = 1_000  # messages of at most 8 bytes with their lengths, in a buffer of 16 KiB
 _NO_START_SERVER = 1
-_PORT = "end of sysex"
-
-_Registered = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_int, ctypes.c_void_p)
-_Shutdown = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-_Print = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
-_silent = _Print(lambda _: None)
 
 
 def library() -> Any:
@@ -29,33 +28,30 @@ def library() -> Any:
     import rtmidi
 
     jack = ctypes.CDLL(rtmidi._rtmidi.__file__)  # its symbols, and those of what it links to
-    pointer, text = ctypes.c_void_p, ctypes.c_char_p
+    pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     for name, result, *arguments in (
-        ("jack_set_error_function", None, _Print),
-        ("jack_set_info_function", None, _Print),
-        ("jack_client_open", pointer, text, ctypes.c_int, pointer),
-        ("jack_client_close", ctypes.c_int, pointer),
-        ("jack_activate", ctypes.c_int, pointer),
-        ("jack_port_by_id", pointer, pointer, ctypes.c_uint32),
+        ("jack_set_error_function", None, pointer),
+        ("jack_set_info_function", None, pointer),
+        ("jack_client_open", pointer, text, number, pointer),
+        ("jack_client_close", number, pointer),
+        ("jack_connect", number, pointer, text, text),
         ("jack_port_by_name", pointer, pointer, text),
-        ("jack_port_name", text, pointer),
         ("jack_port_get_all_connections", ctypes.POINTER(text), pointer, pointer),
         ("jack_free", None, pointer),
-        ("jack_connect", ctypes.c_int, pointer, text, text),
-        ("jack_set_port_registration_callback", ctypes.c_int, pointer, _Registered, pointer),
-        ("jack_on_shutdown", None, pointer, _Shutdown, pointer),
     ):
         function = getattr(jack, name)
         function.restype, function.argtypes = result, arguments
-    jack.jack_set_error_function(_silent)
-    jack.jack_set_info_function(_silent)
+    # It tells its troubles to a function that takes a string; this one does nothing with it.
+    silence = ctypes.cast(ctypes.CDLL(None).strlen, pointer)
+    jack.jack_set_error_function(silence)
+    jack.jack_set_info_function(silence)
     return jack
 
 
 class JackGraph:
-    """A client that watches the server's ports, and sends ends of sysex to our own inputs.
+    """A client that asks about connections, and sends ends of sysex to our own inputs.
 
-    client_name: of the watching client. out: an `rtmidi.MidiOut` on JACK; it gets a port here.
+    client_name: of the asking client. out: an `rtmidi.MidiOut` on JACK; it gets a port here.
     outputs: lists the names of all ports that give MIDI.
 
     Raises: OSError if the server takes no further client.
@@ -66,36 +62,18 @@ class JackGraph:
         self._client = self._jack.jack_client_open(client_name.encode(), _NO_START_SERVER, None)
         if not self._client:
             raise OSError("the JACK server takes no further client")
-        self.alive = True
-        self._vanished: set[str] = set()
-        # JACK calls these on its thread for news, never on an audio thread.
-        self._keep = (_Registered(self._registered), _Shutdown(self._shutdown))
-        self._jack.jack_set_port_registration_callback(self._client, self._keep[0], None)
-        self._jack.jack_on_shutdown(self._client, self._keep[1], None)
-        self._jack.jack_activate(self._client)
         before = outputs()
-        out.open_virtual_port(_PORT)
+        out.open_virtual_port(OWN_PORT)
         self._out = out
-        self._beats = [n for n in outputs() if n not in before and n.endswith(f":{_PORT}")]
-        self._beat_due, self._beat_back, self._waiting = 0.0, True, 0
+        self._beats = [n for n in outputs() if n not in before and n.endswith(f":{OWN_PORT}")]
+        self._sent_at, self._came_back = 0.0, True
+        self._waiting = 0
+        self.runs = True  # whether the server does; where not, touch nothing of rtmidi's
 
-    def _registered(self, port: int, on: int, _: None) -> None:
-        if not on:
-            name = self._jack.jack_port_name(self._jack.jack_port_by_id(self._client, port))
-            self._vanished.add(name.decode(errors="replace"))
-
-    def _shutdown(self, _: None) -> None:
-        self.alive = False
-
-    def vanished(self) -> set[str]:
-        """Names of ports that went away since the last call, though they may be back by now."""
-        vanished, self._vanished = self._vanished, set()
-        return vanished
-
-    def sources(self, ours: str) -> set[str]:
-        """Names of the ports that others connected to an input of ours; the beats among them."""
-        port = self._jack.jack_port_by_name(self._client, ours.encode())
-        listed = self._jack.jack_port_get_all_connections(self._client, port) if port else None
+    def connections(self, port: str) -> set[str]:
+        """Full names of what is connected to a port, none if there is no such port."""
+        known = self._jack.jack_port_by_name(self._client, port.encode())
+        listed = self._jack.jack_port_get_all_connections(self._client, known) if known else None
         found = set()
         for name in listed or ():
             if name is None:
@@ -105,27 +83,29 @@ class JackGraph:
         return found
 
     def free(self, ours: str) -> None:
-        """Have an input port of ours get the ends of sysex too."""
+        """Have an input of ours get the ends of sysex."""
         for beats in self._beats:
             self._jack.jack_connect(self._client, beats.encode(), ours.encode())
-        self._beat_back = True
 
     def beat(self, now: float) -> None:
-        """Send an end of sysex if one is due and the last one came back."""
-        if self.alive and self._beat_back and now >= self._beat_due:
-            self._beat_back, self._beat_due = False, now + _BEAT_SECONDS
+        """Send an end of sysex if one is due; see whether the last one came back in time."""
+        passed = now - self._sent_at
+        if not self._came_back:
+            self.runs = passed < _STILL_SECONDS
+        elif passed >= _BEAT_SECONDS:
+            self._sent_at, self._came_back = now, False
             self._out.send_message(END_OF_SYSEX)
 
     def came_back(self) -> None:
         """An end of sysex arrived at one of our inputs."""
-        self._beat_back, self._waiting = True, 0
+        self._came_back = self.runs = True
+        self._waiting = 0
 
     def may_send(self) -> bool:
         """Whether the server takes another message now; counts it as sent."""
         self._waiting += 1
-        return self.alive and self._waiting <= _WAITING_MAX
+        return self.runs and self._waiting <= _WAITING_MAX
 
     def close(self) -> None:
-        """Leave the server, if it is still there."""
-        if self.alive:
-            self._jack.jack_client_close(self._client)
+        """Leave the server."""
+        self._jack.jack_client_close(self._client)

@@ -75,6 +75,7 @@ class MidiPorts:
         self._systems: list[System] = []
         self._ports: dict[str, _Port] = {}
         self._gone: dict[str, str] = {}  # name: lasting name
+        self._standing: set[System] = set()  # systems that do not run
         self._failures: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
@@ -82,23 +83,23 @@ class MidiPorts:
     @property
     def open_ports(self) -> tuple[str, ...]:
         """Names of the inputs that are open."""
-        return tuple(self._ports.copy())
+        return tuple(name for name, port in self._ports.copy().items() if port.system.runs)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Inputs that vanished, and words that fitted none so far."""
-        known = [*self._ports.copy(), *self._gone.copy()]
-        unmet = [word for word in self._words or () if not any(wanted(n, [word]) for n in known)]
-        return (*self._gone.copy(), *unmet)
+        ports, gone = self._ports.copy(), list(self._gone.copy())
+        unmet = [w for w in self._words or () if not any(wanted(n, [w]) for n in (*ports, *gone))]
+        return (*gone, *(name for name, p in ports.items() if not p.system.runs), *unmet)
 
     def start(self) -> None:
         """Open what is there, and keep watch. Without any MIDI system, only say so."""
-        self._systems = systems(self._client_name)
+        self._systems = systems(self._client_name, self._virtual)
         if not self._systems:
             self._say("MIDI: this machine offers none; the sound goes on without")
             return
-        for system in self._systems if self._virtual else ():
-            self._guarded(self._open_virtual, system)
+        for system in self._systems:
+            self._offer(system)
         self._scan()
         for word in self.missing:
             self._say(f"MIDI: no input is called {word!r}; it is opened when it comes")
@@ -111,16 +112,16 @@ class MidiPorts:
             self._thread.join(_STOP_SECONDS)
         if self._thread.is_alive():
             return  # a driver hangs; closing would hang with it
-        for port in list(self._ports.values()):
-            self._close(port)
         for system in self._systems:
-            system.close()
-        self._systems = []
+            if system.runs:
+                for port in self._of(system):
+                    self._close(port)
+                system.close()
 
     def _run(self) -> None:
         scan_due = feedback_due = time.monotonic() + _SCAN_SECONDS
         last_message = 0.0
-        while not self._stop.is_set() and self._systems:
+        while not self._stop.is_set():
             now = time.monotonic()
             if now >= scan_due:
                 self._scan()
@@ -136,7 +137,7 @@ class MidiPorts:
     def _receive(self, now: float) -> bool:
         any_came = False
         for port in self._ports.values():
-            if port.system.alive and (data := port.input.take()):
+            if data := port.input.take():
                 any_came = True
                 self._guarded(self._received, port.name, data, now)
         for system in self._systems:
@@ -160,27 +161,29 @@ class MidiPorts:
                 self._say(failure)
 
     def _scan(self) -> None:
-        for system in list(self._systems):
-            if system.alive:
+        for system in self._systems:
+            if system.runs:
                 self._guarded(self._scan_system, system)
-            else:
-                self._systems.remove(system)
-                self._say("MIDI: the JACK server is gone")
-                for port in self._of(system):
-                    self._lose(port)
+        standing = {system for system in self._systems if not system.runs}
+        if standing != self._standing:
+            self._say(f"MIDI: the JACK server {'does not answer' if standing else 'answers again'}")
+        self._standing = standing
 
     def _of(self, system: System) -> list[_Port]:
         return [port for port in self._ports.values() if port.system is system]
 
     def _scan_system(self, system: System) -> None:
-        vanished = system.vanished()  # before the lists: what they show came later
-        inputs, outputs, connected = system.inputs(), system.outputs(), system.connected()
+        inputs, outputs, connected = system.inputs(), system.outputs(), system.self_connected()
         for port in self._of(system):
-            if port.address and (port.address not in inputs or port.address in vanished):
-                self._lose(port)
-            elif port.address in connected:
+            if not port.address:
+                continue
+            if port.address in connected:
                 self._close(port)
-            elif port.output and port.back and (port.back not in outputs or port.back in vanished):
+            elif port.address not in inputs or not system.holds(port.input, port.address):
+                self._lose(port)
+            elif port.output and not (
+                port.back in outputs and system.holds(port.output, port.back)
+            ):
                 port.close_output()
         for address in inputs:
             known = next((p for p in self._of(system) if p.address == address), None)
@@ -205,24 +208,21 @@ class MidiPorts:
         port.back, port.output = back, port.system.open_output(back)
         self._opened(port.name)
 
-    def _open_virtual(self, system: System) -> None:
-        ends = system.open_virtual()
-        if ends is not None:
+    def _offer(self, system: System) -> None:
+        if system.ours is not None:
             name = self._name(self._client_name)
-            self._ports[name] = _Port(name, system, "", ends[0], "", ends[1])
+            self._ports[name] = _Port(name, system, "", system.ours[0], "", system.ours[1])
             self._say(f"MIDI: {name!r} is there to be connected to")
             self._opened(name)
 
     def _lose(self, port: _Port) -> None:
         self._gone[port.name] = lasting(port.address, port.system.name)
-        if port.system.alive:
-            self._say(f"MIDI: {port.name!r} is gone, waiting for it")
+        self._say(f"MIDI: {port.name!r} is gone, waiting for it")
         self._close(port)
 
     def _close(self, port: _Port) -> None:
         del self._ports[port.name]
-        if port.system.alive:
-            port.close()
+        port.close()
 
     def _name(self, plain: str) -> str:
         """What to call a port: as one of that name that is gone, else as no other is called."""

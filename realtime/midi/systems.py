@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from realtime.midi.jack_graph import END_OF_SYSEX, JackGraph
+from realtime.midi.jack_graph import END_OF_SYSEX, OWN_PORT, JackGraph
 from realtime.midi.port_names import is_copy, is_own
 from realtime.quiet import quiet_stderr
 
@@ -18,10 +18,14 @@ _TAKEN_AT_ONCE = 2_048
 
 
 class Input:
-    """An open input, and whatever it received since it was last asked."""
+    """An open input, and whatever it received since it was last asked.
 
-    def __init__(self, midi_in: Any, graph: JackGraph | None) -> None:
+    ours: JACK's name for our end of it, "" elsewhere.
+    """
+
+    def __init__(self, midi_in: Any, graph: JackGraph | None, ours: str) -> None:
         self.rtmidi = midi_in
+        self.ours = ours
         self._graph = graph
         # Sysex is taken, to be counted; clock and active sensing would only wake us.
         midi_in.ignore_types(sysex=False, timing=True, active_sense=True)
@@ -40,10 +44,11 @@ class Input:
 
 
 class Output:
-    """An open output."""
+    """An open output. ours: as of an `Input`."""
 
-    def __init__(self, midi_out: Any, graph: JackGraph | None) -> None:
+    def __init__(self, midi_out: Any, graph: JackGraph | None, ours: str) -> None:
         self.rtmidi = midi_out
+        self.ours = ours
         self._graph = graph
 
     def send(self, message: bytes) -> None:
@@ -60,11 +65,12 @@ class System:
 
     api: rtmidi's number for it. client_name: begins the names of all ports of ours.
     copies: whether to list ports that only show again what ALSA has.
+    virtual: whether to offer ports of our own, called `client_name`, where the system can.
 
-    Raises: RtMidiError or OSError if the system does not work here.
+    ours: those ports, once open. Raises: RtMidiError or OSError if the system does not work here.
     """
 
-    def __init__(self, api: int, client_name: str, copies: bool) -> None:
+    def __init__(self, api: int, client_name: str, copies: bool, virtual: bool) -> None:
         import rtmidi
 
         self.name: str = rtmidi.get_api_name(api)
@@ -74,15 +80,25 @@ class System:
         self._in = rtmidi.MidiIn(api, self._client, _QUEUE)
         self._out = rtmidi.MidiOut(api, self._client)
         self._spare: dict[type, list[Any]] = {rtmidi.MidiIn: [], rtmidi.MidiOut: []}
-        self._ours: set[str] = set()  # JACK's names of what others connect to
         self._graph: JackGraph | None = None
         if api == rtmidi.API_UNIX_JACK:
             self._graph = JackGraph(self._client, self._out, self._in.get_ports)
+        virtual = virtual and api != rtmidi.API_WINDOWS_MM
+        # Something of ours has to hear JACK's ends of sysex, whatever else is open.
+        self._ears = self._offer(client_name if virtual else OWN_PORT) if self._graph else None
+        self.ours: tuple[Input, Output] | None = None
+        if virtual:
+            midi_out = self._client_for(rtmidi.MidiOut)
+            told = self._opened(midi_out, lambda: midi_out.open_virtual_port(client_name))
+            self.ours = (
+                self._ears or self._offer(client_name),
+                Output(midi_out, self._graph, told),
+            )
 
     @property
-    def alive(self) -> bool:
-        """Whether it still works; if not, touch nothing of it: rtmidi would hang."""
-        return self._graph is None or self._graph.alive
+    def runs(self) -> bool:
+        """Whether it still works; if not, only `take` and `beat` are safe: rtmidi would hang."""
+        return self._graph is None or self._graph.runs
 
     def inputs(self) -> list[str]:
         """What sends MIDI, as the system calls it now; nothing of ours. Raises: RtMidiError"""
@@ -96,44 +112,58 @@ class System:
         listed = [name for name in lister.get_ports() if not is_own(name, self._own)]
         return listed if self._copies else [name for name in listed if not is_copy(name)]
 
-    def vanished(self) -> set[str]:
-        """Ports that went away since the last call, even if they are back by now."""
-        return self._graph.vanished() if self._graph else set()
+    def holds(self, port: Input | Output, address: str) -> bool:
+        """Whether an open port still leads to what it was opened for.
 
-    def connected(self) -> set[str]:
-        """Inputs that somebody connected to our virtual port: opened too, they would come twice."""
-        return {
-            n for ours in self._ours for n in (self._graph.sources(ours) if self._graph else ())
-        }
+        A device that went away and came back between two looks is listed, but connected no more.
+        """
+        return self._graph is None or address in self._graph.connections(port.ours)
+
+    def self_connected(self) -> set[str]:
+        """Inputs that somebody connected to our own port: opened too, they would come twice."""
+        if self._graph is None or self.ours is None:
+            return set()
+        return self._graph.connections(self.ours[0].ours)
 
     def beat(self, now: float) -> None:
         """To be called at every look at the inputs. now: `time.monotonic()`, s"""
         if self._graph:
+            if self._ears and not self.ours:
+                self._ears.take()
             self._graph.beat(now)
-
-    def open_virtual(self) -> tuple[Input, Output] | None:
-        """Ports of our own that others connect to, or None on a system without. Once.
-
-        Raises: RtMidiError
-        """
-        if self._api == self._rtmidi.API_WINDOWS_MM:
-            return None
-        self._ours = self._opening(lambda: self._in.open_virtual_port(self._own))
-        midi_out = self._client_for(self._rtmidi.MidiOut)
-        midi_out.open_virtual_port(self._own)
-        return Input(self._in, self._graph), Output(midi_out, self._graph)
 
     def open_input(self, address: str) -> Input:
         """Open what `inputs` listed. Raises: RtMidiError, ValueError if it is no longer there."""
-        midi_in = self._client_for(self._rtmidi.MidiIn, _QUEUE)
-        self._opening(lambda: midi_in.open_port(midi_in.get_ports().index(address), address))
-        return Input(midi_in, self._graph)
+        client = self._client_for(self._rtmidi.MidiIn, _QUEUE)
+        return Input(client, self._graph, self._connected(client, address))
 
     def open_output(self, address: str) -> Output:
         """Open what `outputs` listed. Raises: as `open_input`"""
-        midi_out = self._client_for(self._rtmidi.MidiOut)
-        midi_out.open_port(midi_out.get_ports().index(address), address)
-        return Output(midi_out, self._graph)
+        client = self._client_for(self._rtmidi.MidiOut)
+        return Output(client, self._graph, self._connected(client, address))
+
+    def _connected(self, client: Any, address: str) -> str:
+        return self._opened(
+            client, lambda: client.open_port(client.get_ports().index(address), address)
+        )
+
+    def _offer(self, name: str) -> Input:
+        ours = self._opened(self._in, lambda: self._in.open_virtual_port(name))
+        return Input(self._in, self._graph, ours)
+
+    def _opened(self, client: Any, open_port: Callable[[], object]) -> str:
+        """Open a port of a client; JACK's name for our end of it, "" elsewhere."""
+        if self._graph is None:
+            open_port()
+            return ""
+        takes = isinstance(client, self._rtmidi.MidiIn)
+        lister = self._out if takes else self._in
+        before = set(lister.get_ports())
+        open_port()
+        ours = next(n for n in lister.get_ports() if n not in before and is_own(n, self._own))
+        if takes:
+            self._graph.free(ours)
+        return ours
 
     def close_port(self, port: Input | Output) -> None:
         """Close what was opened; it must not be used any more.
@@ -157,32 +187,15 @@ class System:
             pass  # what came for the port before
         return client
 
-    def _opening(self, open_port: Callable[[], object]) -> set[str]:
-        """Open an input; JACK's name for our end of it."""
-        if self._graph is None:
-            open_port()
-            return set()
-        before = set(self._out.get_ports())
-        open_port()
-        ours = {n for n in self._out.get_ports() if n not in before and is_own(n, self._own)}
-        for name in ours:
-            self._graph.free(name)
-        return ours
-
     def close(self) -> None:
         """Leave the system, once all that was opened is closed."""
         if self._graph:
             self._graph.close()
-        if self.alive:
-            for client in (
-                self._in,
-                self._out,
-                *(c for kind in self._spare.values() for c in kind),
-            ):
-                client.delete()
+        for client in (self._in, self._out, *(c for kind in self._spare.values() for c in kind)):
+            client.delete()
 
 
-def systems(client_name: str) -> list[System]:
+def systems(client_name: str, virtual: bool) -> list[System]:
     """The systems that work here, perhaps none; quietly."""
     import rtmidi
 
@@ -193,7 +206,7 @@ def systems(client_name: str) -> list[System]:
                 continue
             try:
                 # ALSA comes before JACK in rtmidi's list.
-                found.append(System(api, client_name, copies=not found))
+                found.append(System(api, client_name, not found, virtual))
             except (rtmidi.RtMidiError, OSError):
                 continue
     return found
@@ -202,7 +215,7 @@ def systems(client_name: str) -> list[System]:
 def list_ports() -> list[tuple[str, str]]:
     """("input" or "output", name) of all MIDI ports here; none of ours, perhaps none at all."""
     listed: list[tuple[str, str]] = []
-    for system in systems("afx-live"):
+    for system in systems("afx-live", virtual=False):
         listed += [("input", name) for name in system.inputs()]
         listed += [("output", name) for name in system.outputs()]
         system.close()

@@ -206,13 +206,17 @@ def test_what_fails_in_a_handler_is_said_once_and_goes_on(jack_server: JackServe
 
 
 def send_to_a_server_that_stands_still(server: int) -> None:
-    with controller("nano"), open_ports() as (_, heard):
+    with controller("nano") as nano, open_ports() as (ports, heard):
         os.kill(server, signal.SIGSTOP)
         heard.to_send = [("nano:out", b"\xb0\x07\x01")] * 10_000  # 70 KB, where 16 KiB fit
         wait_until(lambda: not heard.to_send, NOW_S, "they are asked for")
         heard.threads.clear()
         wait_until(lambda: heard.threads, NOW_S, "the thread goes on")
+        wait_until(lambda: ports.missing == ("nano:out",), NOW_S, "the port is missing")
         os.kill(server, signal.SIGCONT)
+        wait_until(lambda: ports.open_ports == ("nano:out",), NOW_S, "it is there again")
+        nano.send(b"\xb0\x07\x05")
+        wait_until(lambda: heard.of("nano:out") == b"\xb0\x07\x05", NOW_S, "and heard")
 
 
 def test_a_server_that_stands_still_holds_up_nothing(jack_server: JackServer) -> None:
@@ -231,12 +235,13 @@ def test_a_server_that_stands_still_holds_up_nothing(jack_server: JackServer) ->
 def test_a_server_that_dies_is_missed_and_left_alone(jack_server: JackServer) -> None:
     with controller("nano"), open_ports(virtual=True) as (ports, heard):
         jack_server.process.terminate()
-        wait_until(lambda: not ports.open_ports, REPLUG_S, "the ports are missing")
-        assert "nano:out" in ports.missing
+        lost = "the JACK server does not answer"
+        wait_until(lambda: any(lost in line for line in heard.said), REPLUG_S, "a word")
+        assert ports.open_ports == () and set(ports.missing) == {"afx-live", "nano:out"}
         began = time.monotonic()
         ports.close()
         assert time.monotonic() - began < 1.0
-    assert sum("JACK server is gone" in line for line in heard.said) == 1
+    assert sum(lost in line for line in heard.said) == 1
 
 
 def test_without_any_midi_one_line_and_no_more(
