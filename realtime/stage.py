@@ -87,7 +87,7 @@ class Stage:
             self._styled()
 
     def capture(self) -> None:
-        """Hear a new reference: of two, it replaces the one that morph is nearer to."""
+        """Hear a new reference for the end that morph is nearer to: the second, or the first."""
         self.style.capture(round(self._controls.state.morph))
 
     def _changed(self, change: Change) -> None:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from realtime.bridge import Bridge
+from realtime.coefficients import design_chain
 from realtime.controls import Controls
 from realtime.monitor import Monitor
 from realtime.preset import Preset, load_preset, save_preset
@@ -17,7 +19,7 @@ from realtime.programs import Programs
 from realtime.set_list import load_set_list
 from realtime.stage import Stage
 from realtime.style import Reference, Style, StyleRequest
-from tests.support import noise
+from tests.support import Array, noise
 
 RATE = 16_000
 PREDICTED = load_preset("crunch")
@@ -154,3 +156,32 @@ def test_buttons_pressed_from_many_threads_are_all_worked_off_in_turn(evening: E
     stayed = sum("the sound stays" in line for line in evening.said)
     assert loaded + stayed == 40
     assert evening.bridge.preset in (load_preset("hall"), load_preset("telephone"))
+
+
+def test_next_and_previous_are_designed_ahead(
+    evening: Evening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evening.press("next")
+    designed: list[Preset] = []
+
+    def seen(preset: Preset, sample_rate: float) -> Array:
+        designed.append(preset)
+        return design_chain(preset, sample_rate)
+
+    monkeypatch.setattr("realtime.bridge.design_chain", seen)
+    evening.press("next")
+    assert designed == [load_preset("hall")]  # for who goes back, not the one that was asked for
+    evening.press("previous")
+    assert designed == [load_preset("hall"), load_preset("telephone")]
+
+
+def test_what_is_captured_becomes_the_style_that_morph_is_nearer_to(evening: Evening) -> None:
+    evening.model.set()
+    evening.controls.set("morph", 0.9)
+    for names in (["'style.wav'", "the input"], ["the input", "the input"]):
+        evening.press("capture")
+        evening.play(1.0 + 10.0)
+        evening.stage.listen(np.zeros((2 * RATE, 1), np.float32), None)
+        evening.play_until(lambda: not evening.style.busy)
+        assert [reference.name for reference in evening.style.references] == names
+        evening.controls.set("morph", 0.1)
