@@ -49,6 +49,10 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:
         from realtime.midi.command import learn
 
         return learn(args)
+    if args.measure_latency:
+        from realtime.round_trip import measure_latency
+
+        return measure_latency(args)
     from realtime import lifeline, supervisor
 
     link = lifeline.connect()

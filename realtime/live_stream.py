@@ -6,33 +6,40 @@ import contextlib
 import ctypes
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from realtime.audio_io import AudioDeviceError, StreamPlan, one_line, portaudio
 from realtime.quiet import quiet_stderr
 
-if TYPE_CHECKING:
-    from realtime.bridge import Bridge
-
 _STOP_SECONDS = 0.5
 
 
-class LiveStream:
-    """A duplex stream whose blocks the compiled callback handles, never Python.
+class Memory(Protocol):
+    """What a callback works on: its address, and how many channels of the input it wants."""
 
-    bridge: the callback's memory. It and the callback are kept alive here as long as the
-        stream is: PortAudio holds only their addresses.
+    device_channels: int
+
+    @property
+    def address(self) -> int:
+        """The stream's userdata."""
+
+
+class LiveStream:
+    """A duplex stream whose blocks a compiled callback handles, never Python.
+
+    memory: the callback's. callback: the live chain's on a `Bridge`, unless another is given.
+        Both are kept alive here as long as the stream is: PortAudio holds only their addresses.
 
     Raises: AudioDeviceError if the devices do not open.
     """
 
-    def __init__(self, plan: StreamPlan, bridge: Bridge) -> None:
+    def __init__(self, plan: StreamPlan, memory: Memory, callback: Any = None) -> None:
         from realtime.callback import stream_callback
 
         sd = portaudio()
         self.plan = plan
-        callback = stream_callback()
-        self._keep = (bridge, callback)
+        callback = callback or stream_callback()
+        self._keep = (memory, callback)
         self._error = sd.PortAudioError
         self._closed: bool | None = None
         try:
@@ -42,11 +49,11 @@ class LiveStream:
                     samplerate=plan.sample_rate,
                     blocksize=plan.block_size,
                     device=(plan.input.index, plan.output.index),
-                    channels=(bridge.device_channels, plan.out_channels),
+                    channels=(memory.device_channels, plan.out_channels),
                     dtype="float32",
                     latency="low",
                     callback=callback.address,
-                    userdata=sd._ffi.cast("void*", bridge.address),
+                    userdata=sd._ffi.cast("void*", memory.address),
                 )
         except (sd.PortAudioError, ValueError) as error:
             raise self._refused(error) from None

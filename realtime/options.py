@@ -10,8 +10,8 @@ from realtime.interpolate import AMOUNT_MAX
 
 LIVE_ONLY = (
     "ref_live", "ref_channel", "set_list", "device", "input_device", "output_device",
-    "input_channels", "block_size", "sample_rate", "duration", "osc", "osc_reply", "plain",
-    "midi", "map",
+    "input_channels", "block_size", "sample_rate", "duration", "measure_latency", "osc",
+    "osc_reply", "plain", "midi", "map",
 )  # fmt: skip
 LISTS = ("list_presets", "list_devices", "list_midi", "list_maps")
 REFERENCES_MAX = 2
@@ -107,6 +107,10 @@ def parser() -> argparse.ArgumentParser:
         help="where OSC tells of changes",
     )
     live.add_argument("--duration", metavar="SECONDS", type=_positive, help="stop by itself")
+    live.add_argument(
+        "--measure-latency", action="store_true", default=None,
+        help="through a cable from output to input; no style is needed",
+    )  # fmt: skip
     midi = p.add_argument_group("MIDI")
     midi.add_argument(
         "--midi", metavar="PORT|auto", action="append",
@@ -188,7 +192,10 @@ def check_options(args: argparse.Namespace) -> None:
     if args.learn or args.unlearn:
         return
     sources = [_flag(n) for n in ("ref", "ref_live", "preset") if getattr(args, n) is not None]
-    if not sources and args.set_list is None:
+    if args.measure_latency:
+        if sources:
+            raise UsageError(f"--measure-latency plays noise: leave out {' and '.join(sources)}")
+    elif not sources and args.set_list is None:
         raise UsageError("no sound to go for: give --ref FILE, --ref-live SECONDS or --preset NAME")
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} do not go together: choose one")

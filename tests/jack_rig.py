@@ -83,11 +83,15 @@ _play, _record = _callbacks()
 class _Tape:
     """One JACK client with two ports and a compiled callback over `audio` (frames, 2)."""
 
-    def __init__(self, name: str, server: str, audio: np.ndarray, callback: Any) -> None:
+    def __init__(
+        self, name: str, server: str, audio: np.ndarray, callback: Any, both: bool = False
+    ) -> None:
         self.audio = audio
         self.client = jack.Client(name, no_start_server=True, servername=server)
-        ports = self.client.outports if callback is _play else self.client.inports
-        self.ports = [ports.register(f"{side}") for side in ("left", "right")]
+        ins, outs = self.client.inports, self.client.outports
+        kinds = (outs, ins) if both else (outs, outs) if callback is _play else (ins, ins)
+        names = ("left", "right")
+        self.ports = [ports.register(name) for ports, name in zip(kinds, names, strict=True)]
         self.memory = np.zeros(1, _TAPE)
         self.memory["ports"][0] = [self._address(port._ptr) for port in self.ports]
         self.memory["samples"] = audio.ctypes.data
@@ -176,6 +180,41 @@ def patched(server: str, audio: np.ndarray, target: str = "afx-live") -> Iterato
         yield rig
     finally:
         rig.close()
+
+
+def echo(server: str, x: np.ndarray, target: str = "afx-live") -> np.ndarray:
+    """Play `x` (frames,) into the first input of `target` and record its first output, in one
+    client and thus on one clock: float32 (frames,)."""
+
+    def both(frames, userdata):
+        tape = carray(userdata, 1, _TAPE)[0]
+        count = min(np.int64(frames), tape.frames - tape.at)
+        samples = carray(_pointer(tape.samples), (tape.frames, 2), np.float32)
+        out = carray(_pointer(_get_buffer(_pointer(tape.ports[0]), frames)), frames, np.float32)
+        heard = carray(_pointer(_get_buffer(_pointer(tape.ports[1]), frames)), frames, np.float32)
+        for i in range(frames):
+            out[i] = samples[tape.at + i, 0] if i < count else np.float32(0.0)
+        for i in range(count):
+            samples[tape.at + i, 1] = heard[i]
+        tape.at += count
+        return np.int32(0)
+
+    audio = np.zeros((len(x), 2), np.float32)
+    tape = _Tape("echo", server, audio, cfunc(types.int32(types.uint32, types.voidptr))(both), True)
+    try:
+        client = tape.client
+        audio[:, 0] = x  # only what is played once connected counts
+        tape.memory["at"] = len(x)
+        client.connect(tape.ports[0], client.get_ports(f"^{target}:", is_input=True)[0])
+        client.connect(client.get_ports(f"^{target}:", is_output=True)[0], tape.ports[1])
+        tape.memory["at"] = 0
+        limit = time.monotonic() + 10.0 + 2.0 * len(x) / client.samplerate
+        while tape.at < len(x):
+            assert time.monotonic() < limit, "the JACK graph stands still"
+            time.sleep(0.02)
+    finally:
+        tape.close()
+    return audio[:, 1].copy()
 
 
 def onset(x: np.ndarray) -> int:

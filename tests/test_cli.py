@@ -52,6 +52,8 @@ BAD = {
     "--learn comp.ratoi": "did you mean 'comp.ratio'",
     "--unlearn comp.ratoi": "did you mean 'comp.ratio'",
     "--set-list missing.toml": "No such file",
+    "--measure-latency --preset good.toml": "leave out --preset",
+    f"--measure-latency {FILES}": "live use",
     "--preset good.toml --duration 0": "--duration",
     "--preset good.toml --duration nan": "--duration",
     "--preset good.toml --channels 3": "--channels",
