@@ -22,6 +22,7 @@ from realtime import lifeline
 _STOP_SECONDS = 0.6  # for an engine to begin its end: whoever stops waits a second at most
 _CLOSE_SECONDS = 3.0  # for one that has begun: it measures what was played
 _LAST_WORDS_SECONDS = 1.0  # for one that lost its device: it measures too
+_STOP_LOOK_SECONDS = 0.005
 _HUNG_SECONDS = 10.0  # without a word from one that speaks twice a second
 
 # The same package as here, and nothing else from the folder where it was found or the user's.
@@ -100,6 +101,15 @@ class EngineProcess:
         self.line.close()
         return self._process.wait()
 
+    def await_stop(self, patience: float) -> None:
+        """Wait until the shell's Ctrl-Z, which reaches it too, has stopped it."""
+        look = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
+        until = time.perf_counter() + patience
+        while os.waitid(os.P_PID, self._process.pid, look) is None:
+            if time.perf_counter() > until:
+                break
+            time.sleep(_STOP_LOOK_SECONDS)
+
     def _leave(self, seconds: float) -> None:
         self._until = time.perf_counter() + seconds
 
@@ -125,5 +135,10 @@ class Terminal:
             return
         import termios
 
+        from realtime.screen.terminal import LEAVE
+
         with contextlib.suppress(termios.error):
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._was)
+        if sys.stderr.isatty():
+            sys.stderr.write(LEAVE)
+            sys.stderr.flush()

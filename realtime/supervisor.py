@@ -32,6 +32,7 @@ SUPPORTED = os.name == "posix"  # elsewhere a process inherits no end of a socke
 _EXIT_SECONDS = 0.3
 _REOPEN_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
+_SUSPEND_SECONDS = 1.0
 _DEATHS_MAX, _DEATHS_SECONDS = 4, 30.0
 
 
@@ -79,6 +80,7 @@ class Supervisor:
         self._stopping = False
         self._woken, self._waker = socket.socketpair()
         self._terminal = Terminal()
+        self._engine: EngineProcess | None = None
 
     def run(self) -> int:
         """Until the engine ends, or Ctrl-C or SIGTERM; the exit status.
@@ -103,11 +105,12 @@ class Supervisor:
         return session
 
     def _one_engine(self, since: float) -> _Fate:
-        engine = EngineProcess(self._argv, self._kept, since)
+        engine = self._engine = EngineProcess(self._argv, self._kept, since)
         patience = 0.0
         try:
             patience = self._watch(engine)
         finally:
+            self._engine = None
             code = engine.end(patience)
             self._terminal.restore()
         if engine.status is not None:
@@ -191,7 +194,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM ask for the end; the second one ends at once."""
+        """Ctrl-C and SIGTERM ask for the end, the second one ends at once; Ctrl-Z stops all."""
 
         def handle(number: int, frame: object) -> None:
             if self._stopping:
@@ -199,8 +202,16 @@ class Supervisor:
             self._stopping = True
             self._waker.send(b"!")
 
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before: dict[int, Any] = {number: signal.signal(number, handle) for number in numbers}
+        def suspend(number: int, frame: object) -> None:
+            # The shell takes the terminal when we stop: the engine has to have left it by then.
+            if self._engine is not None:
+                self._engine.await_stop(_SUSPEND_SECONDS)
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)  # all stops here, until the shell lets us go on
+            signal.signal(number, suspend)
+
+        handlers = {signal.SIGINT: handle, signal.SIGTERM: handle, signal.SIGTSTP: suspend}
+        before: dict[int, Any] = {n: signal.signal(n, handler) for n, handler in handlers.items()}
         try:
             yield
         finally:

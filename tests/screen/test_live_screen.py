@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +38,13 @@ def treble_db(x: np.ndarray, rate: int) -> float:
     """Level above 6 kHz, where a telephone has nothing."""
     spectrum = np.fft.rfft(x * np.hanning(len(x))[:, None], axis=0)
     return to_db(rms(spectrum[round(6_000 * len(x) / rate) :].view(float)))
+
+
+def quit_again(terminal: PseudoTerminal) -> bool:
+    """Press q; whether there is a report."""
+    terminal.press("q")
+    time.sleep(0.3)
+    return "dropouts" in terminal.text
 
 
 @pytest.mark.parametrize("jack_server", [(48_000, 1024)], indirect=True)
@@ -74,6 +84,52 @@ def test_a_performance(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch)
         received = terminal.received.decode()
         after = received[received.index("\x1b[?1049l") :]
         assert "audio running after" in after and "preset 'telephone'" in after
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("jack_server", [(48_000, 1024)], indirect=True)
+def test_the_shell_stops_it_and_brings_it_back(
+    jack_server: JackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    terminal = PseudoTerminal(shell, environment={"PS1": "ready> ", "HISTFILE": ""})
+    try:
+        terminal.wait_for("ready>")
+        terminal.press(f"{sys.executable} -m realtime.cli --preset telephone\n")
+        terminal.wait_for("q quit")
+        terminal.press("\x1a")  # Ctrl-Z
+        terminal.wait_for("Stopped")
+        assert not terminal.full_screen and not terminal.cursor_hidden
+        terminal.press("fg\n")
+        terminal.wait_for("q quit")
+        # JACK may have dropped a client that stood still; then the screen comes once more.
+        terminal.wait_until(lambda: quit_again(terminal), "the report")
+        assert not terminal.full_screen
+        terminal.press("\x15exit\n")
+        terminal.ended()
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("jack_server", [(48_000, 1024)], indirect=True)
+def test_an_engine_that_is_killed_leaves_no_trace_on_the_terminal(
+    jack_server: JackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    terminal = PseudoTerminal([sys.executable, "-m", "realtime.cli", "--preset", "telephone"])
+    try:
+        terminal.wait_for("q quit")
+        parent = terminal.process.pid
+        (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        os.kill(int(child), signal.SIGKILL)
+        terminal.wait_until(lambda: not terminal.full_screen, "the normal screen")
+        terminal.wait_for("the engine died (SIGKILL)")
+        terminal.wait_for("q quit")  # the next one's screen
+        terminal.press("qq")
+        assert terminal.ended() == 0
+        assert not terminal.full_screen and terminal.attributes == terminal.found
     finally:
         terminal.close()
 
