@@ -27,8 +27,9 @@ WAITS = Style(color="bright_magenta", bold=True)
 GOOD = Style(color="green")
 NEAR = Style(color="yellow")
 HOT = Style(color="bright_red", bold=True)
-ALARM = Style(color="red", bold=True, reverse=True)
-NOTICE = Style(color="yellow", bold=True, reverse=True)
+# Reversed, so that they are seen without colour too: white on red, black on yellow.
+ALARM = Style(color="red", bgcolor="bright_white", bold=True, reverse=True)
+NOTICE = Style(color="yellow", bgcolor="black", bold=True, reverse=True)
 
 
 @dataclass(frozen=True)
