@@ -20,18 +20,17 @@ class Level:
     hold_dbfs: float = -math.inf
     held_until: float = 0.0
     clipped_until: float = 0.0
-    at: float = 0.0
+    at: float = -math.inf
 
     def after(self, dbfs: float, seconds: float) -> Level:
         """The level once a peak of `dbfs` was read at `seconds` of a clock that may restart."""
-        passed = max(0.0, seconds - self.at)
-        bar_dbfs = max(dbfs, self.bar_dbfs - FALL_DB_PER_SECOND * passed)
+        if seconds < self.at:
+            return Level().after(dbfs, seconds)
+        bar_dbfs = max(dbfs, self.bar_dbfs - FALL_DB_PER_SECOND * (seconds - self.at))
         hold_dbfs, held_until = self.hold_dbfs, self.held_until
-        if dbfs >= hold_dbfs or seconds >= held_until or seconds < self.at:
+        if dbfs >= hold_dbfs or seconds >= held_until:
             hold_dbfs, held_until = bar_dbfs, seconds + HOLD_SECONDS
-        clipped_until = self.clipped_until if seconds >= self.at else 0.0
-        if dbfs >= CLIP_DBFS:
-            clipped_until = seconds + CLIP_SECONDS
+        clipped_until = seconds + CLIP_SECONDS if dbfs >= CLIP_DBFS else self.clipped_until
         return Level(bar_dbfs, hold_dbfs, held_until, clipped_until, seconds)
 
     @property

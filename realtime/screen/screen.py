@@ -6,12 +6,11 @@ import atexit
 import contextlib
 import io
 import os
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from realtime.controls import Controls
 from realtime.meters import Meters
@@ -90,9 +89,7 @@ class Screen:
         self._drawing = True
         self._terminal.start()
         self._exits.callback(self._terminal.end)
-        self._exits.callback(setattr, sys, "excepthook", sys.excepthook)
         self._exits.enter_context(contextlib.redirect_stderr(_Said(self.say)))
-        sys.excepthook = self._unforeseen
         atexit.register(self.close)
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
         self._thread.start()
@@ -126,10 +123,6 @@ class Screen:
         self._exits.close()
         self._to_plain_lines()
         self._plain.close()
-
-    def _unforeseen(self, *error: Any) -> None:
-        self.close()
-        sys.excepthook(*error)
 
     def _run(self) -> None:
         try:

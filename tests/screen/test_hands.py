@@ -122,6 +122,16 @@ def test_what_a_revert_took_comes_back(stage: Stage) -> None:
     assert stage.press("u").controls.state.overrides == set_by_hand
 
 
+def test_undo_goes_back_step_by_step(stage: Stage) -> None:
+    stage.controls.set("comp.ratio", 4.0)
+    stage.controls.set("eq1.gain_db", 3.0)
+    for target in ("comp.ratio", "eq1.gain_db"):
+        stage.hands.select(target)
+        stage.press("r")
+    assert stage.press("u").controls.state.overrides == {"eq1.gain_db": 3.0}
+    assert stage.press("u").controls.state.overrides == {"eq1.gain_db": 3.0, "comp.ratio": 4.0}
+
+
 def test_what_a_new_preset_took_comes_back(stage: Stage) -> None:
     stage.controls.set("comp.ratio", 4.0)
     stage.controls.set("amount", 0.5)

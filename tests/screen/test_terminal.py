@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -159,6 +161,12 @@ def test_a_terminal_that_places_no_text_gets_lines(opened: Opened) -> None:
         terminal.close()
 
 
+def child_of(terminal: PseudoTerminal) -> int:
+    """The process id of what the shell runs."""
+    shell = terminal.process.pid
+    return int(Path(f"/proc/{shell}/task/{shell}/children").read_text())
+
+
 def test_the_shell_stops_it_and_brings_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     terminal = PseudoTerminal(
@@ -186,9 +194,15 @@ def test_the_shell_stops_it_and_brings_it_back(monkeypatch: pytest.MonkeyPatch) 
         terminal.wait_until(lambda: not terminal.full_screen, "the normal screen")
         terminal.press("bg\n")
         time.sleep(0.6)
-        assert not terminal.full_screen  # the shell has the terminal
+        assert not terminal.full_screen  # the shell has the terminal, and the sound goes on
+        terminal.press("jobs\n")
+        terminal.wait_for("Running")
         terminal.press("fg\n")
         terminal.wait_for("q quit")
+        os.kill(child_of(terminal), signal.SIGSTOP)  # what nobody can know of before
+        terminal.wait_until(lambda: terminal.attributes != raw, "the shell's own modes")
+        terminal.press("fg\n")
+        terminal.wait_until(lambda: terminal.attributes == raw, "the keys' modes")
         terminal.press("qq")
         terminal.wait_for("ended bypassed=False")
         terminal.press("exit\n")

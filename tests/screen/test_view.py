@@ -104,7 +104,7 @@ def test_levels_clip_hold_and_fall() -> None:
     assert later.hold_dbfs < -30.0 and later.clipped
     assert not later.after(-60.0, 1.0 + CLIP_SECONDS).clipped
     again = later.after(-50.0, 0.0)  # audio started anew, and its clock with it
-    assert not again.clipped and again.hold_dbfs == again.bar_dbfs
+    assert not again.clipped and again.hold_dbfs == again.bar_dbfs == -50.0
     silent = text_of(scene(ins=(Level(),), outs=(Level(),)))
     assert "-∞" in line_with(" in ", silent)
 
@@ -123,6 +123,14 @@ def test_a_small_screen_keeps_what_matters_and_follows_the_choice() -> None:
         assert "styled" in shown and "in L" in shown and "SPACE PANIC" in shown
         value = with_unit(VALUES[chosen], scene().state.value(chosen))
         assert value in line_with("▸", shown)
+
+
+@pytest.mark.parametrize("height", range(9, 30))
+def test_levels_choice_and_keys_are_there_at_any_height(height: int) -> None:
+    shown = text_of(scene(set_list="1/2  hall", log=("said",)), 80, height)
+    assert len(shown.splitlines()) == height
+    assert "in L" in shown and "out R" in shown and "SPACE PANIC" in shown and "q quit" in shown
+    assert "gain" in shown and "+0.0 dB" in shown
 
 
 ANY_TEXT = st.text(max_size=60)
