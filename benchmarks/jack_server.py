@@ -18,8 +18,10 @@ _READY_SECONDS = 10.0
 
 
 @contextmanager
-def jack_server() -> Iterator[dict[str, str]]:
+def jack_server(period: int = PERIOD) -> Iterator[dict[str, str]]:
     """A jackd that belongs to this run; the environment its clients need.
+
+    period: frames of its blocks.
 
     Raises: SystemExit with one line where jackd is missing or does not start.
     """
@@ -27,7 +29,7 @@ def jack_server() -> Iterator[dict[str, str]]:
         raise SystemExit("jackd is not installed (Debian: apt-get install jackd2)")
     name = f"afx-live-bench-{uuid.uuid4().hex[:8]}"
     environment = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
-    driver = ["-d", "dummy", "-r", str(SAMPLE_RATE), "-p", str(PERIOD)]
+    driver = ["-d", "dummy", "-r", str(SAMPLE_RATE), "-p", str(period)]
     server = subprocess.Popen(
         ["jackd", "-n", name, "--no-mlock", *driver],
         stdout=subprocess.DEVNULL,

@@ -182,16 +182,24 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", default=Path("latency.json"),
-        help="where the results go as JSON (default latency.json)",
+        "--json", type=Path, metavar="FILE",
+        help="where the results go as JSON (default latency.json, soak.json)",
     )  # fmt: skip
     parser.add_argument("--blocks", type=int, help=f"calls a setting (default {BLOCKS})")
     parser.add_argument("--quick", action="store_true", help="few settings, few calls")
+    parser.add_argument(
+        "--soak", type=float, metavar="MINUTES",
+        help="instead: afx-live on a JACK server in a storm of MIDI and presets, 1 or more",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     if args.blocks is None:
         args.blocks = QUICK_BLOCKS if args.quick else BLOCKS
+    if args.soak is not None and not 1.0 <= args.soak <= 10_000.0:
+        parser.error(f"--soak is {args.soak:g}, must be 1 or more")
     if args.blocks < 1:
         parser.error(f"--blocks is {args.blocks}, must be 1 or more")
+    if args.json is None:
+        args.json = Path("latency.json" if args.soak is None else "soak.json")
     if not args.json.resolve().parent.is_dir():
         parser.error(f"--json: folder {str(args.json.resolve().parent)!r} does not exist")
     return args
@@ -200,6 +208,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Measure every setting, print the table, write the JSON. Returns the exit status."""
     args = _parse(argv)
+    if args.soak is not None:
+        from benchmarks.soak import run
+
+        return run(args.soak, args.json)
     rates = QUICK_SAMPLE_RATES if args.quick else SAMPLE_RATES
     sizes = QUICK_BLOCK_SIZES if args.quick else BLOCK_SIZES
     settings = [(rate, ch, size) for rate in rates for ch in (1, 2) for size in sizes]

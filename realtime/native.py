@@ -69,6 +69,16 @@ def address_of(typingctx, pointer):
 
 
 @intrinsic
+def pointer_to(typingctx, address):
+    """An integer as a void pointer."""
+
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(address), codegen
+
+
+@intrinsic
 def _clock(typingctx):
     """Monotonic ticks: nanoseconds on POSIX, performance-counter ticks on Windows."""
 

@@ -85,7 +85,14 @@ def test_one_slow_call_in_many_is_what_the_maximum_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--blocks", "0"], ["--json", "/no/such/folder/x.json"], ["--blocks", "many"]]
+    "arguments",
+    [
+        ["--blocks", "0"],
+        ["--json", "/no/such/folder/x.json"],
+        ["--blocks", "many"],
+        ["--soak", "0.5"],
+        ["--soak", "nan"],
+    ],
 )
 def test_bad_arguments_end_with_one_line_before_any_work(arguments: list[str]) -> None:
     done = run("--quick", *arguments)
