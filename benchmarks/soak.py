@@ -173,7 +173,7 @@ def _start(*options: str) -> subprocess.Popen[str]:
     return player
 
 
-def _hold_out(player: subprocess.Popen[str], hands: Hands, seconds: float) -> dict[str, int]:
+def _hold_out(player: subprocess.Popen[str], hands: Hands, seconds: float) -> dict[str, Any]:
     """The storm; kB that the engine's process holds: after warming up, at most since, at the end.
 
     Raises: SystemExit if the engine dies.
@@ -198,7 +198,14 @@ def _hold_out(player: subprocess.Popen[str], hands: Hands, seconds: float) -> di
     warm = [kb for at, kb in samples if at >= WARM_SECONDS]
     first = sorted(warm[:10])[len(warm[:10]) // 2]
     last = sorted(warm[-10:])[len(warm[-10:]) // 2]
-    return {"warm_kb": first, "max_kb": max(warm), "end_kb": last, "growth_kb": last - first}
+    each_minute = [kb for at, kb in samples if at % 60.0 < _LOOK_SECONDS]
+    return {
+        "each_minute_kb": each_minute,
+        "warm_kb": first,
+        "max_kb": max(warm),
+        "end_kb": last,
+        "growth_kb": last - first,
+    }
 
 
 def _engine(player: subprocess.Popen[str]) -> int:

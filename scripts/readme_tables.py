@@ -128,6 +128,25 @@ def gil() -> str:
     return "\n".join(lines)
 
 
+def soak() -> str:
+    """A long session in a storm of MIDI and presets."""
+    record = _result("soak")
+    row, machine = record["results"], record["machine"]
+    heads = ("minutes", "MIDI messages", "blocks", "late blocks", "DSP p50", "p99.9", "max")
+    times = (f"{row['dsp_us'][p]:.0f}" for p in ("p50", "p999", "max"))
+    counts = (row["minutes"], row["messages"], row["blocks"], row["late_blocks"])
+    cells = [*map(str, map(round, counts)), *times, f"{row['memory']['growth_kb']} kB"]
+    lines = [f"| {' | '.join(heads)} | memory growth |", "|---:" * len(cells) + "|"]
+    lines += [
+        f"| {' | '.join(cells)} |",
+        "",
+        f"Microseconds; blocks of {row['period']} frames at {_number(row['sample_rate'])} Hz,",
+        f"audio thread {row['priority']}; {machine['cpu']} with {machine['logical_cpus']}",
+        f"logical CPUs, load {machine['load_1min']:.1f}; {record['date'][:10]}.",
+    ]
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "hands": hands,
@@ -136,6 +155,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "osc": osc,
     "latency": latency,
     "gil": gil,
+    "soak": soak,
 }
 
 
