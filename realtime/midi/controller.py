@@ -90,9 +90,9 @@ class Midi:
     def status(self) -> MidiStatus:
         """How things stand, for a display."""
         heard, learner = list(self._heard.values()), self._learner
-        waiting = {}
+        waiting, mapped = {}, self._map.controls
         for port in heard:
-            for control, knob in list(port.knobs.items()):
+            for control, knob in [(c, k) for c, k in list(port.knobs.items()) if c in mapped]:
                 at = knob.waiting(control.to_position(self._controls.state.value(control.target)))
                 if at is not None:
                     waiting[control.target] = VALUES[control.target].to_unit(control.to_value(at))

@@ -188,3 +188,11 @@ def test_learning_at_the_door_waits_for_a_hand():
 def test_a_file_that_was_learned_loads_in_the_next_session():
     save_map(default_map())
     assert load_map(None).controls == default_map().controls
+
+
+def test_a_knob_that_moves_nothing_any_more_is_not_waited_for():
+    hands = Desk()
+    hands.cc(14, 100)
+    assert "comp.threshold_db" in hands.midi.status().waiting
+    hands.midi.unlearn("comp.threshold_db")
+    assert not hands.midi.status().waiting
