@@ -26,10 +26,31 @@ ALLOWED = {
     "realtime.params": (),
     "realtime.atomic_file": (),
     "realtime.preset": ("realtime.params", "realtime.atomic_file"),
+    "realtime.interpolate": TABLES,
+    "realtime.targets": ("realtime.interpolate", "realtime.params"),
+    "realtime.controls": ("realtime.interpolate", "realtime.targets", *TABLES),
+    "realtime.labels": ("realtime.targets", *TABLES),
+    "realtime.meters": (),
+    "realtime.voice": ("realtime.meters",),
+    # What every byte goes through knows nothing of the sound, nor the ports of what bytes mean.
     "realtime.midi.messages": (),
     "realtime.midi.values": ("realtime.midi.messages",),
     "realtime.midi.takeover": (),
+    "realtime.midi.status": (),
+    "realtime.midi.port_names": (),
     "realtime.midi.mapping": ("realtime.midi", "realtime.midi.values", "realtime.targets"),
+    "realtime.midi.learn": ("realtime.midi", "realtime.midi.*", "realtime.targets"),
+    "realtime.midi.ports": ("realtime.midi.port_names", "realtime.midi.systems"),
+    "realtime.osc_packets": ("pythonosc",),
+    # The supervisor holds what it keeps as bytes: only a report at the end needs the classes.
+    "realtime.lifeline": (),
+    "realtime.child": ("realtime.lifeline", "realtime.screen.terminal"),
+    "realtime.supervisor": (
+        "realtime.child",
+        "realtime.lifeline",
+        "realtime.report",
+        "realtime.session",
+    ),
     "realtime.dsp.*": (*COMPILED, "realtime.dsp.*"),
     "realtime.dsp": (),
     "realtime.native": (*COMPILED, "realtime.dsp.intrinsics"),
@@ -56,13 +77,45 @@ ALLOWED = {
     "realtime.screen.keyboard": ("realtime.screen.keys",),
     "realtime.screen.terminal": ("realtime.screen.keyboard",),
 }
+# Hands reach the sound through its controls; what is behind those is the engine's.
+BEHIND_CONTROLS = (
+    "realtime.bridge",
+    "realtime.callback",
+    "realtime.chain",
+    "realtime.engine",
+    "realtime.recovery",
+    "realtime.stage",
+    "numba",
+    "numpy",
+)
 # What a module may not import, whatever else it does. All that match hold.
 FORBIDDEN = {
     "realtime.*": ("torch", "torchaudio", "onnx", "onnxscript", "offline_train", "auraloss"),
     "realtime.predictor": ("realtime.chain", "realtime.callback", "realtime.engine", "numba"),
     "realtime.capture": ("realtime.chain", "realtime.callback", "realtime.engine", "numba"),
     "realtime.transfer": ("realtime.engine", "realtime.cli", "sounddevice"),
+    "realtime.midi.*": BEHIND_CONTROLS,
+    "realtime.osc*": BEHIND_CONTROLS,
+    "realtime.screen.*": BEHIND_CONTROLS,
     "*": ("tests", "benchmarks"),
+}
+# A library and the modules of the player that may know it: to replace one, look there.
+DOORS = {
+    "sounddevice": ("realtime.audio_io",),
+    "rtmidi": ("realtime.midi.systems", "realtime.midi.jack_graph"),
+    "pythonosc": ("realtime.osc_packets",),
+    "onnxruntime": ("realtime.predictor",),
+    "platformdirs": ("realtime.user_files",),
+    "soundfile": ("realtime.audio_files", "realtime.output_files"),
+    "pyloudnorm": ("realtime.measure",),
+    "matplotlib": ("realtime.demo",),
+    "rich": (
+        "realtime.commands",
+        "realtime.report",
+        "realtime.screen.look",
+        "realtime.screen.painter",
+        "realtime.screen.panel",
+    ),
 }
 # Of realtime, offline_train knows the table, presets, front end and meters; what renders with the
 # compiled chain or the shipped predictor is named here.
@@ -141,6 +194,14 @@ def test_every_rule_is_about_something(pattern: str) -> None:
     assert any(fnmatch(name, pattern) for name in MODULES), f"no module {pattern}"
 
 
+@pytest.mark.parametrize("library", DOORS)
+def test_a_library_has_its_doors(library: str) -> None:
+    knowing = {
+        n for n in sources("realtime") if any(covers(library, i) for i in imports(MODULES[n]))
+    }
+    assert knowing == set(DOORS[library])
+
+
 def test_imports_go_one_way() -> None:
     """No module reaches itself through its imports, those made late inside functions aside."""
     ours = sources("realtime", "offline_train", "benchmarks")
@@ -166,6 +227,17 @@ def test_playing_imports_no_torch() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_the_supervisor_loads_no_library() -> None:
+    """Audio waits for it: what it imports before the engine runs is all standard."""
+    code = "import realtime.cli, realtime.supervisor, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    libraries = {i.partition(".")[0] for n in sources("realtime") for i in imports(MODULES[n])}
+    assert not loaded & (libraries - {"realtime"})
 
 
 def our_files() -> list[str]:
