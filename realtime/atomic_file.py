@@ -29,11 +29,25 @@ def publish(temporary: str, target: Path, *, new: bool = False) -> None:
     umask = os.umask(0)
     os.umask(umask)
     os.chmod(temporary, 0o666 & ~umask)
-    if new:
-        os.link(temporary, target)  # unlike a rename, it never replaces
+    if new and _linked(temporary, target):
         os.unlink(temporary)
     else:
         os.replace(temporary, target)
+
+
+def _linked(temporary: str, target: Path) -> bool:
+    """Take the name `target`; False where an empty file has it now, to be replaced.
+
+    Raises: OSError, FileExistsError where somebody has it.
+    """
+    try:
+        os.link(temporary, target)  # unlike a rename, it never replaces
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, as on most USB sticks
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        return False
+    return True
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, new: bool = False) -> None:

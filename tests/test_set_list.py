@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -145,7 +148,15 @@ def test_saved_presets_keep_their_order_and_never_replace_one(folder: Path) -> N
     assert save_to_folder(MINE) == user_presets()[-1]
 
 
-def test_beside_a_file_the_next_free_number_is_taken(folder: Path) -> None:
+def no_links(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "as FAT says it")
+
+
+@pytest.mark.parametrize("link", [os.link, no_links], ids=["disk", "USB stick"])
+def test_beside_a_file_the_next_free_number_is_taken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, link: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(os, "link", link)
     (folder / "my.sound.toml").write_text("the first")
     (folder / "my.sound-2.toml").write_text("foreign")
     path = save_beside(MINE, folder / "my.sound.toml")
