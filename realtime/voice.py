@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import threading
@@ -16,7 +17,8 @@ _SILENT_DBFS = -120.0
 class Voice:
     """Speaks to the person on stderr: lines that stay, and on a terminal one that changes.
 
-    lively: whether there is a terminal. Safe from any thread.
+    lively: whether there is a terminal. Safe from any thread. Where nobody reads any more (a pipe
+    that was closed, a terminal that is gone), it speaks on unheard: the sound must not end.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -34,7 +36,7 @@ class Voice:
         """A line that stays."""
         with self._lock:
             self._wipe()
-            print(line, file=self._file, flush=True)
+            self._write(f"{line}\n")
 
     def status(self, text: str) -> None:
         """Replace the changing line; nothing where there is no terminal."""
@@ -42,7 +44,7 @@ class Voice:
             with self._lock:
                 self._wipe()
                 width = shutil.get_terminal_size().columns - 1  # a wrapped line cannot be wiped
-                print(text[:width], end="", file=self._file, flush=True)
+                self._write(text[:width])
                 self._shown = True
 
     def show(self, meters: Meters) -> None:
@@ -59,13 +61,17 @@ class Voice:
 
     def _wipe(self) -> None:
         if self._shown:
-            print("\r\x1b[2K", end="", file=self._file)
+            self._write("\r\x1b[2K")
             self._shown = False
 
     def close(self) -> None:
         """Remove the changing line."""
         with self._lock:
             self._wipe()
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
             self._file.flush()
 
 
