@@ -102,7 +102,7 @@ class EngineProcess:
         return self._process.wait()
 
     def await_stop(self, patience: float) -> None:
-        """Wait until the shell's Ctrl-Z, which reaches it too, has stopped it."""
+        """Wait until the terminal's Ctrl-Z or Ctrl-\\, which reaches it too, has stopped it."""
         look = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
         until = time.perf_counter() + patience
         while os.waitid(os.P_PID, self._process.pid, look) is None:

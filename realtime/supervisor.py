@@ -194,7 +194,8 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM ask for the end, the second one ends at once; Ctrl-Z stops all."""
+        """Ctrl-C and SIGTERM ask for the end, the second one ends at once; Ctrl-Z stops all, and
+        Ctrl-\\ kills all."""
 
         def handle(number: int, frame: object) -> None:
             if self._stopping:
@@ -202,15 +203,21 @@ class Supervisor:
             self._stopping = True
             self._waker.send(b"!")
 
-        def suspend(number: int, frame: object) -> None:
-            # The shell takes the terminal when we stop: the engine has to have left it by then.
+        def follow(number: int, frame: object) -> None:
+            # The shell takes the terminal when we stop or die: the engine, which the terminal told
+            # too, has to have left it by then.
             if self._engine is not None:
                 self._engine.await_stop(_SUSPEND_SECONDS)
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)  # all stops here, until the shell lets us go on
-            signal.signal(number, suspend)
+            signal.signal(number, follow)
 
-        handlers = {signal.SIGINT: handle, signal.SIGTERM: handle, signal.SIGTSTP: suspend}
+        handlers = {
+            signal.SIGINT: handle,
+            signal.SIGTERM: handle,
+            signal.SIGTSTP: follow,
+            signal.SIGQUIT: follow,
+        }
         before: dict[int, Any] = {n: signal.signal(n, handler) for n, handler in handlers.items()}
         try:
             yield
@@ -220,7 +227,8 @@ class Supervisor:
 
 
 def _say(line: str) -> None:
-    print(f"afx-live: {line}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nobody reads it; the sound goes on
+        print(f"afx-live: {line}", file=sys.stderr, flush=True)
 
 
 def _preload() -> None:

@@ -62,6 +62,7 @@ class Terminal:
                 (signal.SIGCONT, self._on_continue),
                 (signal.SIGTERM, self._on_end),
                 (signal.SIGHUP, self._on_end),
+                (signal.SIGQUIT, self._on_end),
             ):
                 if signal.getsignal(number) is signal.SIG_DFL:
                     self._old[number] = signal.signal(number, handler)

@@ -93,6 +93,7 @@ def test_keys_do_what_they_say(opened: Opened) -> None:
     [
         ("", "qq", 0),
         ("", "\x03", -signal.SIGINT),
+        ("", "\x1c", -signal.SIGQUIT),
         ("", signal.SIGTERM, -signal.SIGTERM),
         ("handled", signal.SIGTERM, 0),
         ("", signal.SIGHUP, -signal.SIGHUP),
