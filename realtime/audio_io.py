@@ -11,13 +11,10 @@ import ctypes
 import ctypes.util
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.quiet import quiet_stderr
-
-if TYPE_CHECKING:
-    pass
 
 Kind = Literal["input", "output"]
 
