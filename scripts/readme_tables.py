@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""README's tables, made from what they tell of, so that they stay true.
+"""The tables of README and docs, made from what they tell of, so that they stay true.
 
 usage: scripts/readme_tables.py [--check]
 
-Writes each table between its marks in README.md; with --check changes nothing and exits 1 where
-one is out of date. Needs nothing but Python and the checkout.
+Writes each table between its marks, on whichever page has them; with --check changes nothing and
+exits 1 where one is out of date. Needs nothing but Python and the checkout.
 """
 
 import json
@@ -23,6 +23,7 @@ from realtime.params import TABLE, Param  # noqa: E402
 from realtime.preset import factory_presets, load_preset  # noqa: E402
 from realtime.targets import ACTIONS, BUTTONS, GLOBALS, REVERT, VALUES  # noqa: E402
 
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 RESULTS = ROOT / "benchmarks" / "results"
 MIDI_MAPS = ROOT / "presets" / "midi"
 SHOWN_RATE, SHOWN_CHANNELS = 48_000, 2
@@ -174,22 +175,26 @@ def _number(value: float) -> str:
 
 def main() -> int:
     """Write or check every table. Returns the exit status."""
-    readme = ROOT / "README.md"
-    old = new = readme.read_text(encoding="utf-8")
-    for name, make in TABLES.items():
-        begin, end = f"<!-- table: {name} -->\n", f"<!-- /table: {name} -->"
-        head, _, rest = new.partition(begin)
-        _, found, tail = rest.partition(end)
-        if not found:
-            print(f"README.md has no marks for the table {name!r}", file=sys.stderr)
-            return 1
-        new = f"{head}{begin}\n{make()}\n\n{end}{tail}"
-    if "--check" in sys.argv[1:]:
+    missing, stale = set(TABLES), []
+    for page in PAGES:
+        old = new = page.read_text(encoding="utf-8")
+        for name, make in TABLES.items():
+            begin, end = f"<!-- table: {name} -->\n", f"<!-- /table: {name} -->"
+            head, begun, rest = new.partition(begin)
+            _, ended, tail = rest.partition(end)
+            if begun and ended:
+                missing.discard(name)
+                new = f"{head}{begin}\n{make()}\n\n{end}{tail}"
         if new != old:
-            print("README.md's tables are out of date: scripts/readme_tables.py", file=sys.stderr)
-        return int(new != old)
-    readme.write_text(new, encoding="utf-8")
-    return 0
+            stale.append(str(page.relative_to(ROOT)))
+            if "--check" not in sys.argv[1:]:
+                page.write_text(new, encoding="utf-8")
+    if missing:
+        print(f"no page has marks for the table {min(missing)!r}", file=sys.stderr)
+    if stale and "--check" in sys.argv[1:]:
+        print(f"out of date, scripts/readme_tables.py: {', '.join(stale)}", file=sys.stderr)
+        return 1
+    return int(bool(missing))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""README says what is so: its tables, its options, its example and its links."""
+"""README and docs say what is so: their tables, options, example and links."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ from realtime.transfer import render
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks/README.md"]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "benchmarks/README.md",
+    ROOT / "presets/README.md",
+]
+# Where a person reads how to play; decisions tell of options that are no more.
+FOR_PLAYERS = [
+    page for page in PAGES if page.name != "decisions.md" and "benchmarks" not in str(page)
+]
 
 
 def test_the_tables_are_those_of_the_code() -> None:
@@ -33,15 +42,25 @@ def training_options() -> set[str]:
     return set(re.findall(r'add_argument\("(--[a-z-]+)"', text))
 
 
-def test_every_option_that_readme_names_is_one() -> None:
-    commands = [line for line in README.splitlines() if line.startswith("afx-live ")]
-    assert len(commands) >= 5
+def test_every_option_that_a_page_names_is_one() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in FOR_PLAYERS)
+    commands = re.findall(r"^ *afx-live (.*?)(?:#|$)", text, re.M)
+    assert len(commands) >= 10
     known = set(re.findall(r"--[a-z-]+", parser().format_help()))
     named = set(re.findall(r"--[a-z-]+", "\n".join(commands)))
     assert named <= known
-    training = re.findall(r"offline_train\.main (--[a-z-]+)", README)
+    training = re.findall(r"offline_train\.main (--[a-z-]+)", text)
     assert set(training) <= training_options()
-    assert set(re.findall(r"`(--[a-z-]+)", README)) <= known | training_options()
+    assert set(re.findall(r"`(--[a-z-]+)", text)) <= known | training_options()
+
+
+def test_links_to_sections_lead_to_one() -> None:
+    for page in PAGES:
+        for at, section in re.findall(r"\]\(([^):]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+            target = (page.parent / at) if at else page
+            heads = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
+            anchors = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert section in anchors, f"{page.name}: {at}#{section}"
 
 
 def test_the_python_example_runs(tmp_path: Path) -> None:
