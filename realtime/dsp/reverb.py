@@ -9,6 +9,7 @@ what was sent rings on, as long as the room that stands now lets it.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -73,6 +74,7 @@ REVERB_STATE = np.dtype(
 )
 
 
+@functools.cache  # asked for the same few numbers at every change of a parameter
 def _next_prime(number: int) -> int:
     while any(number % d == 0 for d in range(2, math.isqrt(number) + 1)):
         number += 1
