@@ -7,6 +7,8 @@ meters; if it stalls, the sound goes on.
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +27,7 @@ from realtime.session import Session, overflows, reference_sounds, underflows
 from realtime.stage import Stage
 
 _TICK_SECONDS = 0.02
+_SWITCH_SECONDS = 0.0005
 _METER_SECONDS = 0.05
 _BEAT_SECONDS = 0.5
 _SILENT_DEVICE_SECONDS = 1.2  # longer than any block
@@ -34,6 +37,15 @@ _FADE_OUT_SECONDS = 0.2
 
 class DeviceLostError(RuntimeError):
     """The sound device stopped calling. Its driver may hang in any clean-up: leave at once."""
+
+
+def _settle() -> None:
+    """Load what comes later anyway, and see that a hand waits for no other Python."""
+    # By default a thread that computes keeps Python's lock for 5 ms: two blocks.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    preload()
+    # A search for garbage among all that start-up made stops Python for 0.15 s.
+    gc.freeze()
 
 
 class LiveEngine:
@@ -107,7 +119,7 @@ class LiveEngine:
         self._priority = audio_priority(self._bridge.audio_thread, self.plan.output.host)
         end = self._recovery.end(duration, now)
         running()
-        threading.Thread(target=preload, name="preload", daemon=True).start()
+        threading.Thread(target=_settle, name="settle", daemon=True).start()
         last_blocks, silent, last_meters, last_beat = 0, 0.0, 0.0, 0.0
         while not stop.is_set():
             self._stage.work(_TICK_SECONDS)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from realtime.midi.port_names import lasting, output_of, wanted
 from realtime.midi.systems import Input, Output, System, systems
 
-_BUSY_SECONDS = 0.001  # between looks at the inputs while messages come
-_IDLE_SECONDS = 0.002
+_BUSY_SECONDS = 0.0005  # between looks at the inputs while messages come
+_IDLE_SECONDS = 0.001
 _IDLE_AFTER_SECONDS = 1.0
 _FEEDBACK_SECONDS = 0.01
 _SCAN_SECONDS = 0.25
