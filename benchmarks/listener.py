@@ -1,6 +1,7 @@
-"""Hears when a sound changes: a JACK client that plays a constant into a program under test.
+"""Hears when a sound changes: a JACK client plays a constant, another listens to what comes of it.
 
-Its callback is compiled, so that what is measured is the program and not who measures it.
+Two clients, because one that hears its own sound back gets it a block late. Their callbacks are
+compiled, so that what is measured is the program between them and not who measures it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import Any
 import numpy as np
 
 LEVEL = 0.25  # of the constant, full scale 1
+_TOLERANCE = 1e-3 * LEVEL
 _ROOM = 1 << 16
 _SETTLED_SECONDS = 0.005
 _MEMORY = np.dtype(
     [
-        ("out", np.uint64), ("heard", np.uint64), ("midi", np.uint64),
-        ("settled", np.int64), ("still", np.int64), ("last", np.float32),
+        ("audio", np.uint64), ("midi", np.uint64), ("cc", np.int64),
+        ("event", np.uint64, (3,)), ("event_at", np.uint64),  # a jack_midi_event_t, and its address
+        ("settled", np.int64), ("still", np.int64), ("near", np.float32),
         ("changes", np.int64), ("arrivals", np.int64),
         ("change_ns", np.int64, (_ROOM,)), ("arrival_ns", np.int64, (_ROOM,)),
     ]
@@ -24,56 +27,67 @@ _MEMORY = np.dtype(
 
 
 class Listener:
-    """Plays `LEVEL` from port "out"; notes when "heard" changes and when "midi" gets a message.
+    """Notes when the sound of `program` changes, and when `controller` sends control change `cc`.
 
-    A change is the first sample that differs after 5 ms of equal ones. Times are those of
-    `time.monotonic_ns` when the block was heard.
+    program: a JACK client's name. controller: the full name of a port.
+    A change is the first sample off by 1/1000 after 5 ms of steadiness. Times are those of
+    `time.monotonic_ns`, of the blocks in which the change or the message was there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, program: str, controller: str, cc: int) -> None:
         import jack
 
         self._memory = np.zeros(1, _MEMORY)
-        self._client = jack.Client("listener", no_start_server=True)
-        ports = (
-            self._client.outports.register("out"),
-            self._client.inports.register("heard"),
-            self._client.midi_inports.register("midi"),
+        play, listen = _callbacks()
+        self._constant = jack.Client("constant", no_start_server=True)
+        self._ears = jack.Client("ears", no_start_server=True)
+        self._held = (
+            _attach(self._constant, play, self._constant.outports.register("out")._ptr),
+            _attach(self._ears, listen, self._memory.ctypes.data),
         )
-        for name, port in zip(("out", "heard", "midi"), ports, strict=True):
+        audio = self._ears.inports.register("audio")
+        midi = self._ears.midi_inports.register("midi")
+        for name, port in (("audio", audio), ("midi", midi)):
             self._memory[name] = int(jack._ffi.cast("uintptr_t", port._ptr))
-        self._memory["settled"] = round(_SETTLED_SECONDS * self._client.samplerate)
-        self._callback = _callback()
-        function = jack._ffi.cast("JackProcessCallback", self._callback.address)
-        argument = jack._ffi.cast("void*", self._memory.ctypes.data)
-        if jack._lib.jack_set_process_callback(self._client._ptr, function, argument):
-            raise SystemExit("JACK refuses the listening client")
-        self._client.activate()
-
-    def patch(self, program: str, controller: str) -> None:
-        """Connect it around a program's sound and to what a controller sends."""
-        client = self._client
-        for port in client.get_ports(f"^{program}:", is_audio=True, is_input=True):
-            client.connect("listener:out", port.name)
-        heard = client.get_ports(f"^{program}:", is_audio=True, is_output=True)[0]
-        client.connect(heard.name, "listener:heard")
-        client.connect(controller, "listener:midi")
+        self._memory["cc"] = cc
+        self._memory["event_at"] = self._memory["event"].ctypes.data
+        self._memory["settled"] = round(_SETTLED_SECONDS * self._ears.samplerate)
+        for client in (self._constant, self._ears):
+            client.activate()
+        for port in self._ears.get_ports(f"^{program}:", is_audio=True, is_input=True):
+            self._ears.connect("constant:out", port.name)
+        heard = self._ears.get_ports(f"^{program}:", is_audio=True, is_output=True)[0]
+        self._ears.connect(heard.name, "ears:audio")
+        self._ears.connect(controller, "ears:midi")
 
     def changes_ns(self) -> np.ndarray:
         """When the sound changed so far, int64."""
         return self._memory["change_ns"][0, : int(self._memory["changes"][0])].copy()
 
     def arrivals_ns(self) -> np.ndarray:
-        """When blocks came that had a message in them so far, int64."""
+        """When the control change came so far, int64."""
         return self._memory["arrival_ns"][0, : int(self._memory["arrivals"][0])].copy()
 
     def close(self) -> None:
         """Leave the server."""
-        self._client.deactivate()
-        self._client.close()
+        for client in (self._constant, self._ears):
+            client.deactivate()
+            client.close()
 
 
-def _callback() -> Any:
+def _attach(client: Any, callback: Any, argument: Any) -> Any:
+    """Give a JACK client a compiled callback; what must be kept as long as it runs."""
+    import jack
+
+    function = jack._ffi.cast("JackProcessCallback", callback.address)
+    if jack._lib.jack_set_process_callback(
+        client._ptr, function, jack._ffi.cast("void*", argument)
+    ):
+        raise SystemExit("JACK refuses a compiled callback")
+    return callback, function
+
+
+def _callbacks() -> tuple[Any, Any]:
     from numba import carray, cfunc, types
     from numba.extending import intrinsic
 
@@ -83,6 +97,9 @@ def _callback() -> Any:
     get_buffer, event_count = library.jack_port_get_buffer, library.jack_midi_get_event_count
     get_buffer.restype, get_buffer.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_uint32]
     event_count.restype, event_count.argtypes = ctypes.c_uint32, [ctypes.c_void_p]
+    event_get = library.jack_midi_event_get
+    event_get.restype = ctypes.c_int
+    event_get.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
 
     @intrinsic
     def pointer(typingctx: Any, address: Any) -> Any:
@@ -91,24 +108,32 @@ def _callback() -> Any:
 
         return types.voidptr(types.uint64), codegen
 
-    def process(frames, userdata):  # type: ignore[no-untyped-def]
-        now = now_ns()
-        memory = carray(userdata, 1, _MEMORY)[0]
-        out = carray(pointer(get_buffer(pointer(memory.out), frames)), frames, np.float32)
-        heard = carray(pointer(get_buffer(pointer(memory.heard), frames)), frames, np.float32)
+    def play(frames, port):  # type: ignore[no-untyped-def]
+        out = carray(pointer(get_buffer(port, frames)), frames, np.float32)
         for i in range(frames):
             out[i] = np.float32(LEVEL)
-            if heard[i] == memory.last:
+        return np.int32(0)
+
+    def listen(frames, userdata):  # type: ignore[no-untyped-def]
+        now = now_ns()
+        memory = carray(userdata, 1, _MEMORY)[0]
+        audio = carray(pointer(get_buffer(pointer(memory.audio), frames)), frames, np.float32)
+        for i in range(frames):
+            if abs(audio[i] - memory.near) <= _TOLERANCE:
                 memory.still += 1
                 continue
             if memory.still >= memory.settled and memory.changes < _ROOM:
                 memory.change_ns[memory.changes] = now
                 memory.changes += 1
-            memory.still, memory.last = 0, heard[i]
-        messages = event_count(pointer(get_buffer(pointer(memory.midi), frames)))
-        if messages > 0 and memory.arrivals < _ROOM:
-            memory.arrival_ns[memory.arrivals] = now
-            memory.arrivals += 1
+            memory.still, memory.near = 0, audio[i]
+        midi = pointer(get_buffer(pointer(memory.midi), frames))
+        for index in range(event_count(midi)):
+            event_get(pointer(memory.event_at), midi, index)
+            data = carray(pointer(memory.event[2]), 3, np.uint8)
+            if memory.event[1] == 3 and data[1] == memory.cc and memory.arrivals < _ROOM:
+                memory.arrival_ns[memory.arrivals] = now
+                memory.arrivals += 1
         return np.int32(0)
 
-    return cfunc(types.int32(types.uint32, types.voidptr))(process)
+    signature = types.int32(types.uint32, types.voidptr)
+    return cfunc(signature)(play), cfunc(signature)(listen)

@@ -38,12 +38,13 @@ from realtime.midi.values import to_unit
 from realtime.params import BY_ID
 from realtime.preset import Preset, save_preset
 
-SECONDS, MOVES = 60.0, 1_000
+SECONDS, MOVES = 60.0, 500
 STORM, HAND = 1_000, 50  # messages a second
 KNOBS = (
     "input.gain_db", "eq2.gain_db", "eq3.freq_hz", "comp.threshold_db",
     "dist.drive_db", "dist.mix", "reverb.wet", "output.gain_db",
 )  # fmt: skip
+KNOB = "output.gain_db"  # whose latency is measured
 # Moved all the time while one knob's latency is measured; none of them is heard here.
 UNHEARD = ("comp.attack_ms", "comp.release_ms", "reverb.room_size", "reverb.damping")
 EVERYTHING = Preset(
@@ -68,7 +69,6 @@ class Controller:
     def turn(self, target: str, value: int) -> None:
         """Send a knob's position, 0..127."""
         cc = BY_ID[target].cc
-        assert cc is not None
         self._out.send_message((0xB0, cc, value))
 
     def close(self) -> None:
@@ -77,9 +77,8 @@ class Controller:
 
 
 @contextmanager
-def player(folder: Path, environment: dict[str, str], *options: str) -> Iterator[Path]:
-    """afx-live while its sound runs and its controllers are open; its --stats file, at the end."""
-    stats = folder / f"{len(list(folder.iterdir()))}.json"
+def player(stats: Path, environment: dict[str, str], *options: str) -> Iterator[None]:
+    """afx-live while its sound runs and its controllers are open; `stats` is there afterwards."""
     command = afx_live(*options, "--plain", "--device", "system", "--stats", str(stats))
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
@@ -94,7 +93,7 @@ def player(folder: Path, environment: dict[str, str], *options: str) -> Iterator
             if not said[-1]:
                 raise SystemExit(f"afx-live did not start: {''.join(said)}")
             awaited = [words for words in awaited if words not in said[-1]]
-        yield stats
+        yield
     finally:
         process.terminate()
         process.communicate(timeout=30)
@@ -119,7 +118,11 @@ def storm(
 def measure_latency(
     environment: dict[str, str], folder: Path, moves: int, beside: int
 ) -> dict[str, Any]:
-    """Latencies of `moves` turns of a knob, with `beside` other messages a second."""
+    """Latencies of `moves` turns of a knob, with `beside` other messages a second.
+
+    Other moves stretch a knob's way to where it goes, so that steadiness takes longer to come.
+    """
+    pauses = (0.18, 0.23) if beside else (0.04, 0.07)
     from benchmarks.listener import Listener
 
     save_preset(Preset.neutral(), folder / "flat.toml")
@@ -128,23 +131,22 @@ def measure_latency(
     with ExitStack() as stack:
         knobs = Controller("knobs")
         stack.callback(knobs.close)
-        options = ("--preset", str(folder / "flat.toml"), "--midi", "knobs")
-        stack.enter_context(
-            player(folder, environment, *options, "--map", str(folder / "map.toml"))
-        )
-        listener = Listener()
+        options: tuple[str, ...] = ("--preset", str(folder / "flat.toml"), "--midi", "knobs")
+        options += ("--map", str(folder / "map.toml"))
+        stack.enter_context(player(folder / "stats.json", environment, *options))
+        listener = Listener("afx-live", knobs.port, BY_ID[KNOB].cc)
         stack.callback(listener.close)
-        listener.patch("afx-live", knobs.port)
-        storm({knobs: (UNHEARD, beside)}, 1.0)
+        storm({knobs: (UNHEARD, beside)}, 3.0)  # until all is loaded that comes after the start
         for move in range(moves):
             sent_ns.append(time.monotonic_ns())
-            knobs.turn("output.gain_db", 40 + 11 * (move % 4))
-            storm({knobs: (UNHEARD, beside)}, odd.uniform(0.04, 0.07))
+            knobs.turn(KNOB, 40 + 11 * (move % 4))
+            storm({knobs: (UNHEARD, beside)}, odd.uniform(*pauses))
         changes, arrivals = listener.changes_ns(), listener.arrivals_ns()
-    return _latencies(np.array(sent_ns), arrivals, changes)
+    return times_of(np.array(sent_ns), arrivals, changes)
 
 
-def _latencies(sent: np.ndarray, arrivals: np.ndarray, changes: np.ndarray) -> dict[str, Any]:
+def times_of(sent: np.ndarray, arrivals: np.ndarray, changes: np.ndarray) -> dict[str, Any]:
+    """From when moves were sent, messages arrived and the sound changed, all ns: latencies."""
     ends = np.append(sent[1:], np.iinfo(np.int64).max)
     change = np.searchsorted(changes, sent)
     heard = (change < len(changes)) & (changes[np.minimum(change, len(changes) - 1)] < ends)
@@ -179,7 +181,8 @@ def measure_storm(environment: dict[str, str], folder: Path, seconds: float) -> 
                     stack.callback(box.close)
                     controllers[box] = (KNOBS, rate)
                     options += ["--midi", box.port, "--map", midi_map]
-                ends[name] = stack.enter_context(player(folder, environment, *options))
+                ends[name] = folder / f"{name}.json"
+                stack.enter_context(player(ends[name], environment, *options))
             sent = storm(controllers, seconds)
             last = dict.fromkeys(KNOBS, 0)
             for box, (knobs, rate) in controllers.items():
