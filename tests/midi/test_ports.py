@@ -19,7 +19,7 @@ from tests.conftest import JackServer
 from tests.midi.controllers import JACK, Controller, controller, wait_until
 
 REPLUG_S = 2.0
-NOW_S = 2.0  # what is immediate, on a machine that is busy with other things
+NOW_S = 10.0  # what is immediate, on a machine that is busy with other things
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +225,7 @@ def test_a_server_that_stands_still_holds_up_nothing(jack_server: JackServer) ->
         target=send_to_a_server_that_stands_still, args=[jack_server.process.pid]
     )
     process.start()
-    process.join(20.0)
+    process.join(60.0)
     if process.exitcode != 0:
         process.kill()
         jack_server.process.send_signal(signal.SIGCONT)
