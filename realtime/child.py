@@ -1,6 +1,6 @@
 """An engine process seen from outside: how it is started, heard, asked to end and killed.
 
-Imports little: audio waits for it.
+Audio waits for what is imported here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from realtime import lifeline
@@ -30,7 +29,7 @@ _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); import realtime; del sys.path[0]; "
     "from realtime.cli import main; sys.exit(main())"
 )
-_ROOT = str(Path(__file__).resolve().parent.parent)
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class EngineProcess:

@@ -32,7 +32,7 @@ _METER_SECONDS = 0.05
 _BEAT_SECONDS = 0.5
 _SILENT_DEVICE_SECONDS = 1.2  # longer than any block
 _FIRST_BLOCK_SECONDS = 5.0
-_FADE_OUT_SECONDS = 0.2
+_FADE_OUT_SECONDS = 0.1  # and some blocks
 
 
 class DeviceLostError(RuntimeError):
@@ -170,8 +170,10 @@ class LiveEngine:
     def _fade_out(self) -> None:
         """Go quiet before the stream ends: sound cut off in full swing is a click."""
         self._controls.finish()
-        last = self._bridge.counters()["frames"] + CHANGE_FADE_MS * 1e-3 * self.plan.sample_rate
-        limit = time.monotonic() + _FADE_OUT_SECONDS
+        counters, rate = self._bridge.counters(), self.plan.sample_rate
+        last = counters["frames"] + CHANGE_FADE_MS * 1e-3 * rate
+        block_seconds = counters["frames"] / max(1, counters["blocks"]) / rate
+        limit = time.monotonic() + _FADE_OUT_SECONDS + 3.0 * block_seconds
         while self._bridge.counters()["frames"] < last and time.monotonic() < limit:
             time.sleep(0.002)
 

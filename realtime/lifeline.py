@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import socket
 import threading
 import time
@@ -101,6 +100,8 @@ class Lifeline:
 
     def _heard(self, name: str, payload: bytes) -> bool:
         if name.startswith(KEPT):
+            import pickle
+
             self.kept[name.removeprefix(KEPT)] = pickle.loads(payload)
             self.resumed = True
         elif name == STOP:
@@ -120,6 +121,8 @@ class Lifeline:
 
     def keep(self, name: str, value: object) -> None:
         """Have `value` (picklable) in `kept[name]` of the next engine, should this one die."""
+        import pickle
+
         self._line.send(KEPT + name, pickle.dumps(value))
 
     def opening(self) -> None:

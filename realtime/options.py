@@ -6,8 +6,6 @@ import argparse
 import math
 from typing import NoReturn
 
-from realtime.interpolate import AMOUNT_MAX
-
 LIVE_ONLY = (
     "ref_live", "ref_channel", "set_list", "device", "input_device", "output_device",
     "input_channels", "block_size", "sample_rate", "duration", "measure_latency", "osc",
@@ -157,6 +155,8 @@ def _gate(text: str) -> float:
 
 
 def _amount(text: str) -> float:
+    from realtime.interpolate import AMOUNT_MAX
+
     value = _number(text)
     if not 0.0 <= value <= 100.0 * AMOUNT_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is outside 0..{100.0 * AMOUNT_MAX:g} %")

@@ -2,14 +2,13 @@
 
 PortAudio hangs in its clean-up once a JACK server has died under it, and a crash in a driver ends
 the process it is in. So the engine is a child that may be killed at any time: what it needs to go
-on lies here, as bytes that only the next engine unpacks. Imports little: audio waits for it.
+on lies here, as bytes that only the next engine unpacks. Audio waits for what is imported here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import select
 import signal
 import socket
@@ -18,8 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from realtime.child import EngineProcess, Terminal
 from realtime.lifeline import SESSION
@@ -36,8 +34,7 @@ _SUSPEND_SECONDS = 1.0
 _DEATHS_MAX, _DEATHS_SECONDS = 4, 30.0
 
 
-@dataclass(frozen=True)
-class _Fate:
+class _Fate(NamedTuple):
     """What became of an engine.
 
     status: the program's exit status if all is over, else None.
@@ -49,14 +46,14 @@ class _Fate:
     died: bool = False
 
 
-@dataclass
 class _Outage:
     """A time without sound. began: `time.perf_counter()`. seconds: None while it lasts."""
 
-    what: str
-    began: float = field(default_factory=time.perf_counter)
-    clock: str = field(default_factory=lambda: time.strftime("%H:%M:%S"))
-    seconds: float | None = None
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.began = time.perf_counter()
+        self.clock = time.strftime("%H:%M:%S")
+        self.seconds: float | None = None
 
     def note(self) -> str:
         back = "not back" if self.seconds is None else f"back after {self.seconds:.1f} s"
@@ -100,6 +97,8 @@ class Supervisor:
         """What the engines kept for the report, and a note for each outage; None if nothing."""
         if SESSION not in self._kept:
             return None
+        import pickle
+
         session: Session = pickle.loads(self._kept[SESSION])
         session.notes.extend(outage.note() for outage in self._outages)
         return session
