@@ -209,7 +209,7 @@ class Controls:
     ) -> None:
         """One or two predictions: what a hand has set stays, all else follows them.
 
-        Bypass gives way to it; panic does not, since nobody chose this moment.
+        Bypass and panic outlast it, since nobody chose this moment.
 
         Raises: PresetError if there is nothing between the two.
         """
@@ -217,7 +217,6 @@ class Controls:
         with self._lock:
             self._sound.styles, self._sound.origin = tuple(styles), origin
             self._sound.predicted = predicted
-            self._sound.bypassed = self._sound.panicked
             change = self._changed(source, CHANGE_FADE_MS, loaded=True)
         self._tell(change)
 

@@ -82,8 +82,8 @@ class Stage:
         if presets:
             origin = origin_of(self.style.references)
             self._controls.restyle(presets, origin, predicted_ids(presets[0]))
-            panicked = self._controls.state.panicked
-            self._say(f"the style is {'ready when bypass ends' if panicked else 'on'}, {origin}")
+            waits = self._controls.state.bypassed
+            self._say(f"the style is {'ready when bypass ends' if waits else 'on'}, {origin}")
             self._styled()
 
     def capture(self) -> None:

@@ -241,11 +241,15 @@ def test_panic_ends_by_bypass_or_a_preset_and_by_nothing_else(end, stays):
         assert desk.bridge.preset == desk.controls.state.effective
 
 
-def test_a_prediction_ends_bypass():
-    desk = Desk(HALL)
+def test_bypass_outlasts_a_prediction():
+    """It arrives when the model is done; a performer who tunes or talks is not to be surprised."""
+    desk = Desk(HALL, matched_gain_db=lambda: 6.0)
     desk.controls.press("bypass")
+    dry = desk.bridge.preset
     desk.controls.restyle([CRUNCH], "predicted", frozenset())
-    assert not desk.controls.state.bypassed and desk.bridge.preset == CRUNCH
+    assert desk.controls.state.bypassed and desk.bridge.preset == dry
+    desk.controls.press("bypass")
+    assert desk.bridge.preset == CRUNCH
 
 
 # --- the engine --------------------------------------------------------------------------------
