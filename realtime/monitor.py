@@ -12,10 +12,11 @@ from realtime.audio_files import to_channels
 from realtime.capture import Recent
 from realtime.controls import Change
 from realtime.dsp.units import gain_to_db
-from realtime.measure import Audio, Sound, channel_peaks, loudness_lufs, measure
+from realtime.measure import Audio, Sound, channel_peaks, measure
+from realtime.running_loudness import RunningLoudness
 
 MEASURE_SECONDS = 30.0  # the report's measures are over the last half minute
-MATCH_SECONDS = 5.0  # an A/B compares what was just heard; measuring more takes longer
+MATCH_SECONDS = 5.0  # an A/B compares what was just heard
 
 
 class Monitor:
@@ -30,7 +31,9 @@ class Monitor:
         self._lock = threading.Lock()
         self._heard = Recent(sample_rate, in_channels, MEASURE_SECONDS)
         self._played = Recent(sample_rate, out_channels, MEASURE_SECONDS)
-        self._same_frames = 0  # heard and played since the sound last changed
+        # Since the sound last changed, both on the output's channels.
+        self._dry = RunningLoudness(sample_rate, MATCH_SECONDS)
+        self._styled = RunningLoudness(sample_rate, MATCH_SECONDS)
         self._in_peaks = (0.0,) * in_channels
         self._out_peaks = (0.0,) * out_channels
 
@@ -40,7 +43,8 @@ class Monitor:
             if not bypassed:
                 self._heard.add(heard)
                 self._played.add(played)
-                self._same_frames += min(len(heard), len(played))
+                self._dry.add(to_channels(heard, self._out_channels))
+                self._styled.add(played)
             self._in_peaks = tuple(map(max, self._in_peaks, channel_peaks(heard)))
             self._out_peaks = tuple(map(max, self._out_peaks, channel_peaks(played)))
 
@@ -51,7 +55,8 @@ class Monitor:
                 self._heard.clear()
                 self._played.clear()
             if change.loaded or change.moved:
-                self._same_frames = 0
+                self._dry.restart()
+                self._styled.restart()
 
     def peaks_dbfs(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Highest peaks of input and output since the last call, one a channel."""
@@ -63,10 +68,8 @@ class Monitor:
     def matched_gain_db(self) -> float | None:
         """The gain that makes the input as loud as the output lately was; None: unmeasurable."""
         with self._lock:
-            frames = min(self._same_frames, round(MATCH_SECONDS * self._rate))
-            heard, played = self._heard.audio(frames), self._played.audio(frames)
-        dry = loudness_lufs(to_channels(heard, self._out_channels), self._rate)
-        gain_db = loudness_lufs(played, self._rate) - dry
+            dry_lufs, styled_lufs = self._dry.lufs(), self._styled.lufs()
+        gain_db = styled_lufs - dry_lufs
         return gain_db if math.isfinite(gain_db) else None
 
     def sounds(self) -> dict[str, Sound]:
