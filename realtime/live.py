@@ -157,21 +157,23 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
         _open_hands(hands, args, controls, midi, stage, display)
         try:
             closed = engine.run(stop, args.duration, running)
-            session = engine.session()  # while MIDI still has its ports
         except DeviceLostError as lost:
-            hands.close()
+            display.close()  # and nothing else: MIDI over a JACK server that died hangs too
             recovery.lost(str(lost), engine.session)
             finish(engine.session(), args)
             print(f"afx-live: {lost}", file=sys.stderr)
             leave(1)
+        session = engine.session()  # while MIDI still has its ports
+        if not closed:
+            display.close()
+            print("afx-live: the sound driver hung while stopping", file=sys.stderr)
+            if not recovery.ended(session, 1):
+                finish(session, args)
+            leave(1)
     unstyled = wants_style and bool(stage.style.error) and not stage.style.presets
-    status = 1 if saving.failed or unstyled or not closed else 0
-    if not closed:
-        print("afx-live: the sound driver hung while stopping", file=sys.stderr)
+    status = 1 if saving.failed or unstyled else 0
     if not recovery.ended(session, status):
         finish(session, args)
-    if not closed:
-        leave(status)
     return status
 
 

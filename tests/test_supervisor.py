@@ -78,6 +78,7 @@ def test_a_server_that_dies_and_returns_with_another_rate(
 ) -> None:
     hand = Hand()
     options = ["--preset", style, "--stats", tmp_path / "stats.json", "--osc", hand.port]
+    options += ["--midi", "auto"]  # whose JACK client loses its server too
     by_hand = {"eq2.gain_db": 7.0, "comp.ratio": 2.0}
     with afx_live(*options) as live:
         for target, value in by_hand.items():
@@ -153,7 +154,7 @@ def test_ctrl_c_ends_while_the_device_is_away(
 def test_ctrl_c_ends_while_the_driver_hangs(
     jack_server: JackServer, style: Path, noticed: bool
 ) -> None:
-    with afx_live("--preset", style) as live:
+    with afx_live("--preset", style, "--midi", "auto") as live:
         time.sleep(0.6)
         jack_server.process.send_signal(signal.SIGSTOP)
         try:
