@@ -133,7 +133,7 @@ class System:
             self._graph.beat(now)
 
     def open_input(self, address: str) -> Input:
-        """Open what `inputs` listed. Raises: RtMidiError, ValueError if it is no longer there."""
+        """Open what `inputs` listed. Raises: RtMidiError, OSError, or ValueError if it is gone."""
         client = self._client_for(self._rtmidi.MidiIn, _QUEUE)
         return Input(client, self._graph, self._connected(client, address))
 
@@ -152,7 +152,7 @@ class System:
         return Input(self._in, self._graph, ours)
 
     def _opened(self, client: Any, open_port: Callable[[], object]) -> str:
-        """Open a port of a client; JACK's name for our end of it, "" elsewhere."""
+        """Open a port of a client; JACK's name for our end of it, "" elsewhere. Raises: OSError"""
         if self._graph is None:
             open_port()
             return ""
@@ -160,10 +160,12 @@ class System:
         lister = self._out if takes else self._in
         before = set(lister.get_ports())
         open_port()
-        ours = next(n for n in lister.get_ports() if n not in before and is_own(n, self._own))
+        ours = [n for n in lister.get_ports() if n not in before and is_own(n, self._own)]
+        if not ours:
+            raise OSError("JACK made no port")
         if takes:
-            self._graph.free(ours)
-        return ours
+            self._graph.free(ours[0])
+        return ours[0]
 
     def close_port(self, port: Input | Output) -> None:
         """Close what was opened; it must not be used any more.
