@@ -220,10 +220,10 @@ class Osc:
         self._client.heard(key, value, sender)
 
     def _set_moves(self) -> None:
-        """Set what was received, of each value the last."""
+        """Set what was received, of each value the last, in the order in which they came."""
         while self._moves:
-            target, value = self._moves.popitem()
-            self._controls.set(target, value, SOURCE)
+            target = next(iter(self._moves))
+            self._controls.set(target, self._moves.pop(target), SOURCE)
 
     def _tell(self, receiver: socket.socket) -> None:
         try:
