@@ -218,7 +218,7 @@ def test_one_knob_goes_from_one_style_to_the_other(
     with afx_live(*options) as live:
         with patched(jack_server.name, x) as rig:
             Played(rig)
-            live.wait_for("the style is on")
+            live.wait_for("preset written")  # by --save-preset, before a hand moves
             for position in (1.0, 0.5):
                 hand("morph", position)
                 press(live, hand, "save", words="preset written")
