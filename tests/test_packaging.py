@@ -91,8 +91,9 @@ def test_an_installed_player_finds_its_own_presets_and_model(
 
 def test_the_command_is_there(installed: Path, tmp_path: Path) -> None:
     assert "--ref" in run(installed / "afx-live", "--help", cwd=tmp_path)
-    listed = run(installed / "afx-live", "--list-presets", cwd=tmp_path)
-    assert len(listed.splitlines()) == len(list((ROOT / "presets/factory").glob("*.toml")))
+    for kind, option in (("factory", "--list-presets"), ("midi", "--list-maps")):
+        listed = run(installed / "afx-live", option, cwd=tmp_path).split()
+        assert {path.stem for path in (ROOT / "presets" / kind).glob("*.toml")} <= set(listed)
 
 
 def third_party(folder: str) -> set[str]:
