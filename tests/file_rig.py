@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
+from realtime.cli import main
 from realtime.preset import Preset, save_preset
 from tests.conftest import ROOT
 from tests.support import noise, sine
@@ -32,6 +35,14 @@ def afx_live(
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
     )
+
+
+def afx_live_here(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same in this process, where libraries, kernels and model are loaded once."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main([*map(str, args)])
+    return subprocess.CompletedProcess(args, status, out.getvalue(), err.getvalue())
 
 
 def write_files(folder: Path) -> None:

@@ -12,7 +12,7 @@ import soundfile as sf
 from realtime.bridge import Bridge
 from realtime.callback import compile_all, run_block
 from realtime.preset import Preset, load_preset, save_preset
-from tests.file_rig import RATE, TESTED, afx_live, write_files
+from tests.file_rig import RATE, TESTED, afx_live, afx_live_here, write_files
 from tests.support import noise
 
 
@@ -65,7 +65,7 @@ def test_a_reverb_rings_out_and_nothing_else_gets_longer(folder: Path, wet: floa
     clap[-200:] = noise(200, 1, 0.3)[:, 0]
     sf.write(folder / "clap.wav", clap, RATE)
     args = ("--preset", "room.toml", "--input", "clap.wav", "--output", "out.wav")
-    assert afx_live(*args, cwd=folder).returncode == 0
+    assert afx_live_here(*args, cwd=folder).returncode == 0
     y, _ = sf.read(folder / "out.wav", always_2d=True)
     if wet == 0.0:
         assert len(y) == RATE
@@ -78,7 +78,7 @@ def test_a_reverb_rings_out_and_nothing_else_gets_longer(folder: Path, wet: floa
 @pytest.mark.parametrize("reference", ["ref.wav", "flac.flac", "six.wav"])
 def test_a_file_through_a_prediction(folder: Path, reference: str) -> None:
     args = ("--ref", reference, "--input", "in.wav", "--output", "out.wav")
-    done = afx_live(*args, "--save-preset", "found.toml", cwd=folder)
+    done = afx_live_here(*args, "--save-preset", "found.toml", cwd=folder)
     assert done.returncode == 0, done.stderr
     x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
     y, _ = sf.read(folder / "out.wav", dtype="float32", always_2d=True)
@@ -90,7 +90,7 @@ def test_a_file_through_a_prediction(folder: Path, reference: str) -> None:
 def test_a_file_between_two_styles_and_with_half_of_one(folder: Path) -> None:
     def found(*options: object) -> Preset:
         args = ("--ref", "ref.wav", *options, "--input", "in.wav", "--output", "out.wav")
-        done = afx_live(*args, "--save-preset", "found.toml", "--overwrite", cwd=folder)
+        done = afx_live_here(*args, "--save-preset", "found.toml", "--overwrite", cwd=folder)
         assert done.returncode == 0, done.stderr
         return load_preset(str(folder / "found.toml"))
 
@@ -113,7 +113,7 @@ def test_a_file_between_two_styles_and_with_half_of_one(folder: Path) -> None:
 
 def test_overwrite_replaces_when_asked(folder: Path) -> None:
     args = ("--preset", "good.toml", "--input", "in.wav", "--output", "old.wav", "--overwrite")
-    assert afx_live(*args, cwd=folder).returncode == 0
+    assert afx_live_here(*args, cwd=folder).returncode == 0
     assert sf.info(folder / "old.wav").frames >= 4 * RATE
 
 
@@ -124,7 +124,7 @@ def test_channels_of_the_output(
     folder: Path, source: str, options: tuple[str, ...], channels: int
 ) -> None:
     args = ("--preset", "good.toml", "--input", source, "--output", "out.wav", *options)
-    assert afx_live(*args, cwd=folder).returncode == 0
+    assert afx_live_here(*args, cwd=folder).returncode == 0
     y, _ = sf.read(folder / "out.wav", dtype="float32", always_2d=True)
     x, _ = sf.read(folder / "in.wav", dtype="float32", always_2d=True)
     want = rendered(np.repeat(x, channels, axis=1), TESTED, RATE)
