@@ -10,6 +10,8 @@ from realtime.preset import Preset, factory_presets, load_preset
 from realtime.set_list import Entry, SetList, load_entry
 from realtime.user_files import user_presets
 
+_COARSE = 128
+
 
 class ProgramError(ValueError):
     """A program that is not there; the message is one line."""
@@ -54,8 +56,13 @@ class Programs:
     def choose(self, bank: int, number: int) -> Entry:
         """What a program change means.
 
+        A multiple of 128 is a bank chosen by the coarse half alone (CC 0 without CC 32), which is
+        all that many pedals send: 128 is bank 1.
+
         Raises: ProgramError where there is no such program; PresetError if its file is broken.
         """
+        if bank % _COARSE == 0:
+            bank //= _COARSE
         if bank == 0:
             self._check(bank, number, len(self._list.entries))
             return self._go(number)

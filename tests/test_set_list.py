@@ -126,7 +126,16 @@ def test_banks(folder: Path) -> None:
     assert Programs().choose(0, 0).preset == load_preset(names[0])
 
 
-@given(bank=st.sampled_from([0, 1, 3, 127, 16_383]), number=st.integers(0, 127))
+def test_pedals_that_send_the_coarse_half_of_a_bank_alone_reach_it_too(folder: Path) -> None:
+    programs = Programs(load_set_list(folder / "list.toml"))
+    save_to_folder(MINE)
+    assert programs.choose(1 << 7, 0).preset == load_preset(factory_presets()[0])
+    assert programs.choose(2 << 7, 0).preset == MINE
+    with pytest.raises(ProgramError, match="no bank 3,"):
+        programs.choose(3 << 7, 0)
+
+
+@given(bank=st.sampled_from([0, 1, 3, 127, 384, 16_383]), number=st.integers(0, 127))
 def test_every_program_change_is_a_preset_or_one_line(bank: int, number: int) -> None:
     names = factory_presets()
     try:
