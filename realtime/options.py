@@ -13,6 +13,7 @@ LIVE_ONLY = (
 )  # fmt: skip
 LISTS = ("list_presets", "list_devices", "list_midi", "list_maps")
 REFERENCES_MAX = 2
+MIDI_AUTO = "auto"
 
 
 EXAMPLES = """\
@@ -206,6 +207,8 @@ def check_options(args: argparse.Namespace) -> None:
         raise UsageError("--morph goes from one --ref to another: give two")
     if args.map is not None and args.midi is None:
         raise UsageError("--map goes with --midi, --learn or --unlearn")
+    if {*(args.midi or ())} > {MIDI_AUTO}:
+        raise UsageError("--midi auto opens every controller: leave out the others, or auto")
     if args.osc_reply is not None and args.osc is None:
         raise UsageError("--osc-reply goes with --osc")
     if args.ref_live is not None:

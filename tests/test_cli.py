@@ -24,6 +24,7 @@ BAD = {
     "--input in.wav --output out.wav": "no sound to go for",
     "--ref ref.wav --preset good.toml": "do not go together",
     "--ref ref.wav --ref-live 5": "do not go together",
+    "--preset good.toml --midi auto --midi nano": "leave out the others",
     "--preset good.toml --input in.wav": "--output is missing",
     "--preset good.toml --output out.wav": "--input is missing",
     f"--preset good.toml --device system {FILES}": "live use",

@@ -10,9 +10,9 @@ from realtime.controls import Controls
 from realtime.midi.controller import Midi
 from realtime.midi.mapping import MidiMap, check_target
 from realtime.midi.maps import load_map
+from realtime.options import MIDI_AUTO
 from realtime.preset import Preset
 
-AUTO = "auto"
 _LEARN_SECONDS = 60.0
 
 
@@ -31,7 +31,7 @@ def midi_of(
     return Midi(
         controls,
         midi_map,
-        ports=None if ports is None or AUTO in ports else ports,
+        ports=None if ports is None or MIDI_AUTO in ports else ports,
         virtual=True,
         say=say,
         program=program,
