@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import shutil
 import threading
 from typing import TextIO
 
 from realtime.meters import Meters
 
+DUMB = ("dumb", "unknown")  # terminals ($TERM) on which nothing can be wiped
 _SHOW_SECONDS = 0.2  # a line that changes faster cannot be read
 _SILENT_DBFS = -120.0
 
@@ -17,13 +19,14 @@ _SILENT_DBFS = -120.0
 class Voice:
     """Speaks to the person on stderr: lines that stay, and on a terminal one that changes.
 
-    lively: whether there is a terminal. Safe from any thread. Where nobody reads any more (a pipe
-    that was closed, a terminal that is gone), it speaks on unheard: the sound must not end.
+    lively: whether there is a terminal that can wipe a line. Safe from any thread. Where nobody
+    reads any more (a pipe that was closed, a terminal that is gone), it speaks on unheard: the
+    sound must not end.
     """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self.lively = file.isatty()
+        self.lively = file.isatty() and os.environ.get("TERM") not in DUMB
         self._lock = threading.Lock()
         self._shown = False
         self._next_seconds = 0.0

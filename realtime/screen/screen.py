@@ -18,7 +18,7 @@ from realtime.midi.status import MidiStatus
 from realtime.screen.hands import Hands
 from realtime.screen.levels import Level
 from realtime.screen.terminal import Terminal
-from realtime.voice import Voice
+from realtime.voice import DUMB, Voice
 
 if TYPE_CHECKING:
     from realtime.screen.painter import Painter
@@ -84,7 +84,7 @@ class Screen:
 
         A terminal that cannot place text gets plain lines.
         """
-        if os.environ.get("TERM") in ("dumb", "unknown"):
+        if os.environ.get("TERM") in DUMB:
             return
         self._drawing = True
         self._terminal.start()
