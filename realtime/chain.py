@@ -33,6 +33,7 @@ from realtime.dsp.distortion import DISTORTION_STATE, distortion_chunk
 from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64, shaped
 from realtime.dsp.limiter import LIMITER_STATE, limiter_chunk
 from realtime.dsp.reverb import (
+    NO_ROOM_GAIN,
     REVERB_STATE,
     prepare_reverb,
     reset_reverb,
@@ -100,8 +101,9 @@ def set_target(state, coefs, frames):
     """Begin a ramp from where the coefficients are now to `coefs`, over `frames` frames.
 
     A ramp under way is not cut short: this one takes at least what was left of it. frames = 0
-    is a jump. Where `coefs` send nothing to the reverb, its pre-delay stays, so that what is on
-    its way there still arrives. [audio-thread] state: record of CHAIN_STATE; coefs: float64 (69,)
+    is a jump. Where `coefs` send nothing to the reverb, its room and pre-delay stay, so that what
+    rings there goes on as it was; room size 0, which the neutral chain has, empties it all the
+    same. [audio-thread] state: record of CHAIN_STATE; coefs: float64 (69,)
     """
     now = scratch_f64(CHAIN_COEFS)
     _ramp_point(state, state.ramp_at, now)
@@ -110,6 +112,9 @@ def set_target(state, coefs, frames):
         state.target[i] = coefs[i]
     if coefs[WET] == 0.0:
         state.target[PREDELAY] = now[PREDELAY]
+        if coefs[REVERB] > NO_ROOM_GAIN:
+            for i in range(REVERB, WET):
+                state.target[i] = now[i]
     left = max(state.ramp_length - state.ramp_at, 0)
     state.ramp_at = 0
     state.ramp_length = max(frames, left) if frames > 0 else 0

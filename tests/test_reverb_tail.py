@@ -33,7 +33,8 @@ def test_a_preset_without_reverb_lets_the_tail_ring_on(predelay_ms, block):
     """The tail that the first preset would have had, to the last bits, its pre-delay included."""
     hall = HALL.with_values({"reverb.predelay_ms": predelay_ms})
     stays, changes = played(hall), played(hall)
-    changes.set_preset(hall.with_values({"reverb.wet": 0.0, "reverb.predelay_ms": 0.0}))
+    elsewhere = {"reverb.room_size": 0.2, "reverb.damping": 0.9, "reverb.predelay_ms": 0.0}
+    changes.set_preset(hall.with_values({"reverb.wet": 0.0, **elsewhere}))
     expected = listen(stays, 1.0, block)
     assert rms(expected[-RATE // 4 :]) > 3e-4
     np.testing.assert_allclose(listen(changes, 1.0, block), expected, atol=1e-9)
@@ -51,10 +52,34 @@ def test_the_new_song_is_dry_above_the_old_tail():
     )
 
 
+@pytest.mark.parametrize("rate", [8_000, 44_100, 192_000])
+def test_room_size_zero_empties_the_reverb_at_every_rate(rate):
+    chain = Chain(rate, 2, HALL)
+    chain.process(noise(rate // 2, 2, 0.1))
+    loud = rms(chain.process(np.zeros((rate // 50, 2), "f4")))
+    chain.set_preset(HALL.with_values({"reverb.wet": 0.0, "reverb.room_size": 0.0}))
+    chain.process(np.zeros((rate // 4, 2), "f4"))
+    assert to_db(rms(chain.process(np.zeros((rate // 50, 2), "f4"))) / loud) < -60.0
+
+
+def test_a_song_of_its_own_room_gets_it_after_one_that_sends_nothing():
+    """From a hall over a dry preset to a small room: as if the room had always been there."""
+    room = HALL.with_values({"reverb.room_size": 0.2})
+    chain, always = played(HALL), Chain(RATE, 2, room)
+    chain.set_preset(room.with_values({"reverb.wet": 0.0}))
+    listen(chain, 3.0)
+    chain.set_preset(room)
+    listen(chain, 3.0)
+    song = noise(RATE // 2, 2, 0.1, seed=2)
+    np.testing.assert_allclose(
+        listen(chain, 0.5, sound=song), listen(always, 0.5, sound=song), atol=1e-3
+    )
+
+
 def test_the_tail_takes_the_new_rooms_time():
-    """From 1.6 s to 0.32 s: 60 dB in about that."""
+    """From 1.6 s to 0.32 s: 60 dB in about that. There is one reverb, and it has two to serve."""
     chain = played(HALL)
-    chain.set_preset(HALL.with_values({"reverb.wet": 0.0, "reverb.room_size": 0.25}))
+    chain.set_preset(HALL.with_values({"reverb.room_size": 0.25}))
     y = listen(chain, 0.5)
     fallen = to_db(rms(y[: RATE // 50])) - to_db(rms(y[round(0.32 * RATE) :][: RATE // 50]))
     assert fallen == pytest.approx(60.0, abs=12.0)
