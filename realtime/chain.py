@@ -26,7 +26,7 @@ from realtime.coefficients import (
     design_chain,
     fade_frames,
 )
-from realtime.dsp.biquad_lanes import sosfilt_lanes
+from realtime.dsp.biquad_lanes import PEQ_STATE, sosfilt_lanes
 from realtime.dsp.blocks import CHUNK, all_finite, join, split, take_in
 from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_chunk
 from realtime.dsp.distortion import DISTORTION_STATE, distortion_chunk
@@ -46,6 +46,7 @@ from realtime.preset import Preset
 _RAMP_SLICE = 64  # at most CHUNK
 _PAIR = 2 * CHUNK
 _RECOVERY_MS = 5.0
+_FLOAT32 = np.dtype(np.float32)
 
 CHAIN_STATE = np.dtype(
     [
@@ -54,7 +55,7 @@ CHAIN_STATE = np.dtype(
         ("target", np.float64, (CHAIN_COEFS,)),  # to here
         ("ramp_at", np.int64),  # frames done
         ("ramp_length", np.int64),  # of so many; 0 = at rest
-        ("peq", np.float64, (EQ_BANDS, 2, 2)),
+        ("peq", np.float64, PEQ_STATE),
         ("compressor", np.float64, COMPRESSOR_STATE),
         ("distortion", DISTORTION_STATE),
         ("limiter", np.float64, LIMITER_STATE),
@@ -120,7 +121,7 @@ def set_target(state, coefs, frames):
     state.ramp_length = max(frames, left) if frames > 0 else 0
 
 
-@njit(**JIT)
+@njit(inline="always", **JIT)
 def _equalise(x, now, then, state):
     """x through the equaliser; returns whether its state is sound, else silences both."""
     sos = shaped(now[PEQ:COMPRESSOR], (EQ_BANDS, 5))
@@ -133,23 +134,22 @@ def _equalise(x, now, then, state):
     return False
 
 
-@njit(**JIT)
-def _run_chunk(audio, now, then, sound, state):
-    """One chunk through every stage behind the equaliser: float32 (channels, frames <= CHUNK).
+@njit(inline="always", **JIT)
+def _run_chunk(audio, frames, now, then, sound, state):
+    """One chunk through every stage behind the equaliser.
 
     sound: whether the stages before were. A stage whose state is not finite is put to rest and
     its output silenced, so that the stages behind it hear nothing of it.
     """
-    compressor_chunk(
-        audio, now[COMPRESSOR:DISTORTION], then[COMPRESSOR:DISTORTION], state.compressor
-    )
+    stage, stage_end = now[COMPRESSOR:DISTORTION], then[COMPRESSOR:DISTORTION]
+    compressor_chunk(audio, frames, stage, stage_end, state.compressor)
     if not all_finite(state.compressor):
         state.compressor[:] = 0.0
         audio[:] = np.float32(0.0)
         sound = False
 
     stage, stage_end = now[DISTORTION:REVERB], then[DISTORTION:REVERB]
-    distortion_chunk(audio, stage, stage_end, state.distortion)
+    distortion_chunk(audio, frames, stage, stage_end, state.distortion)
     if not all_finite(state.distortion.tone):
         state.distortion.last[:] = np.float32(0.0)
         state.distortion.droop[:] = 0.0
@@ -158,7 +158,7 @@ def _run_chunk(audio, now, then, sound, state):
         sound = False
 
     stage, stage_end = now[REVERB:OUTPUT_GAIN], then[REVERB:OUTPUT_GAIN]
-    reverb_chunk(audio, stage, stage_end, state.reverb)
+    reverb_chunk(audio, frames, stage, stage_end, state.reverb)
     if not all_finite(state.reverb.damping):
         reset_reverb(state.reverb)
         sound = False
@@ -169,31 +169,30 @@ def _run_chunk(audio, now, then, sound, state):
         state.recovery = 0.0
         audio[:] = np.float32(0.0)
     elif state.recovery < 1.0:
-        end = min(state.recovery + state.recovery_step * audio.shape[1], 1.0)
+        end = min(state.recovery + state.recovery_step * frames, 1.0)
         gain *= state.recovery
         gain_end *= end
         state.recovery = end
-    first, step = np.float32(gain), np.float32((gain_end - gain) / audio.shape[1])
+    first, step = np.float32(gain), np.float32((gain_end - gain) / frames)
     for channel in range(audio.shape[0]):
         samples = audio[channel]
-        for i in range(samples.shape[0]):
+        for i in range(frames):
             samples[i] *= first + np.float32(i) * step
-    limiter_chunk(audio, then[LIMITER:], state.limiter)
+    limiter_chunk(audio, frames, then[LIMITER:], state.limiter)
 
 
-@njit(**JIT)
+@njit(inline="always", **JIT)
 def _run_slice(x, now, then, state):
     """One slice through the whole chain, in chunks that lie channel by channel."""
     frames, channels = x.shape
     state.nonfinite_resets += take_in(x, now[INPUT_GAIN], then[INPUT_GAIN])
     sound = _equalise(x, now, then, state)
-    room = scratch_f32(_PAIR)
+    audio = shaped(scratch_f32(_PAIR), (channels, CHUNK))
     for start in range(0, frames, CHUNK):
         count = min(CHUNK, frames - start)
         piece = x[start : start + count]
-        audio = shaped(room, (channels, count))
         split(piece, audio)
-        _run_chunk(audio, now, then, sound, state)
+        _run_chunk(audio, count, now, then, sound, state)
         join(audio, piece)
 
 
@@ -214,14 +213,12 @@ def process_block(x, state):
     start = 0
     while start < frames:
         _ramp_point(state, state.ramp_at, now)
+        count = frames - start
         if state.ramp_at < state.ramp_length:
-            count = min(frames - start, _RAMP_SLICE, state.ramp_length - state.ramp_at)
+            count = min(count, _RAMP_SLICE, state.ramp_length - state.ramp_at)
             state.ramp_at += count
-            _ramp_point(state, state.ramp_at, then)
-            _run_slice(x[start : start + count], now, then, state)
-        else:
-            count = frames - start
-            _run_slice(x[start : start + count], now, now, state)
+        _ramp_point(state, state.ramp_at, then)
+        _run_slice(x[start : start + count], now, then, state)
         start += count
     restore_float_mode(mode)
 
@@ -267,7 +264,7 @@ class Chain:
 
         Raises: ValueError on another shape, type or layout.
         """
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.channels:
+        if x.dtype != _FLOAT32 or x.ndim != 2 or x.shape[1] != self.channels:
             raise ValueError(f"audio is {x.dtype} {x.shape}, not float32 (frames, {self.channels})")
         if not x.flags.c_contiguous or not x.flags.writeable:
             raise ValueError("audio must be C-contiguous and writeable")

@@ -89,14 +89,16 @@ def in_blocks(process: Callable[[Array], object], x: Array, sizes: Iterable[int]
     return y
 
 
-def in_chunks(kernel: Callable[[Array], object]) -> Callable[[Array], None]:
-    """A kernel of chunks `(channels, frames)` as one of blocks `(frames, channels)`."""
+def in_chunks(kernel: Callable[[Array, int], object]) -> Callable[[Array], None]:
+    """A kernel of chunks as one of blocks `(frames, channels)`; the room behind them is NaN."""
 
     def process(block: Array) -> None:
         for start in range(0, len(block), CHUNK):
-            chunk = np.ascontiguousarray(block[start : start + CHUNK].T)
-            kernel(chunk)
-            block[start : start + CHUNK] = chunk.T
+            piece = block[start : start + CHUNK]
+            chunk = np.full((block.shape[1], CHUNK), np.nan, np.float32)
+            chunk[:, : len(piece)] = piece.T
+            kernel(chunk, len(piece))
+            piece[:] = chunk[:, : len(piece)].T
 
     return process
 

@@ -74,7 +74,7 @@ def presets_of(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["eq6.gain_db up", "reverb.dry down", "dist.mix up", "reverb.wet up"]
+    "name", ["output.gain_db up", "reverb.dry down", "dist.mix up", "reverb.wet up"]
 )
 def test_the_measure_of_clicks_hears_a_jump(name):
     x = smooth_sound("sine", 48_000, 48_000)

@@ -7,10 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
-
-from realtime.dsp.biquad_lanes import sosfilt_lanes
-from realtime.dsp.intrinsics import JIT
 
 # Corner frequencies are clamped to this part of the sample rate.
 MAX_FREQUENCY = 0.45
@@ -58,16 +54,3 @@ def design_peq(
     bands: (kind, freq_hz, gain_db, q) each. Raises: ValueError as design_biquad.
     """
     return np.stack([design_biquad(*band, sample_rate) for band in bands])
-
-
-@njit(**JIT)
-def sosfilt_block(x, sos, zi):
-    """Filter one block in place through six sections (transposed direct form II).
-
-    [audio-thread] Allocates nothing. Changes `x` and `zi`.
-
-    x: float32 (frames, channels), channels 1 or 2, full scale +-1.0
-    sos: float64 (6, 5), rows b0 b1 b2 a1 a2
-    zi: float64 (6, 2, 2) section, delay, channel; zeros = at rest; mono fills both channels
-    """
-    sosfilt_lanes(x, sos, sos, zi)

@@ -1,8 +1,9 @@
 """Audio into the chain and out of it: blocks as they come, chunks as the effects take them.
 
 A block is float32 (frames, channels), as PortAudio and files have it. A chunk is float32
-(channels, frames <= CHUNK): each channel contiguous, for vectors, and all of it in the first-level
-cache. [audio-thread] Everything here allocates nothing.
+(channels, CHUNK) of which the first frames are sound and the rest is room: each channel
+contiguous, so that loops become vectors, and all of it in the first-level cache.
+[audio-thread] Everything here allocates nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from numba import njit
 
 from realtime.dsp.intrinsics import JIT, shaped
 
-CHUNK = 128
+CHUNK = 256
 FAULT_LEVEL = np.float32(32.0)  # +30 dBFS: no converter gives more, so it is no sound
 
 
-@njit(**JIT)
+@njit(inline="always", **JIT)
 def take_in(x, gain, gain_end):
     """Silence the samples of x that are no sound, not finite or beyond +30 dBFS, and apply a gain
     that goes linearly from `gain` to `gain_end`; returns how many were silenced."""
@@ -46,10 +47,10 @@ def all_finite(numbers):
     return faults == 0
 
 
-@njit(**JIT)
+@njit(inline="always", **JIT)
 def split(x, audio):
-    """audio (channels, frames) = x (frames, channels)."""
-    channels, frames = audio.shape
+    """Chunk = block."""
+    frames, channels = x.shape
     samples = shaped(x, (frames * channels,))
     left, right = audio[0], audio[channels - 1]
     if channels == 2:
@@ -60,10 +61,10 @@ def split(x, audio):
             left[i] = samples[i]
 
 
-@njit(**JIT)
+@njit(inline="always", **JIT)
 def join(audio, x):
-    """The reverse of split."""
-    channels, frames = audio.shape
+    """Block = chunk."""
+    frames, channels = x.shape
     samples = shaped(x, (frames * channels,))
     left, right = audio[0], audio[channels - 1]
     if channels == 2:

@@ -45,18 +45,18 @@ def design_compressor(
 
 
 @njit(**JIT)
-def compressor_chunk(audio, coefs, coefs_end, state):
+def compressor_chunk(audio, frames, coefs, coefs_end, state):
     """Compress a chunk in place while the coefficients go linearly from `coefs` to `coefs_end`.
 
     [audio-thread] Allocates nothing. Changes `audio` and `state`. Attack and release stay at
     `coefs` for the whole chunk.
 
-    audio: float32 (channels 1..2, frames <= CHUNK), full scale +-1.0
+    audio: a chunk of 1 or 2 channels, full scale +-1.0, of so many frames
     coefs, coefs_end: of design_compressor, at the first frame and behind the last
     Source: Giannoulis, Massberg and Reiss 2012, "Digital dynamic range compressor design",
     gain computer (4) and smooth branching detector, on the gain reduction in dB.
     """
-    channels, frames = audio.shape
+    channels = audio.shape[0]
     gains = scratch_f32(CHUNK)
     per_frame = 1.0 / max(frames, 1)
     threshold, slope, knee, makeup = (
@@ -70,8 +70,10 @@ def compressor_chunk(audio, coefs, coefs_end, state):
     zero, half, tiny = np.float32(0.0), np.float32(0.5), np.float32(1e-9)
 
     left, right = audio[0], audio[channels - 1]
+    r = state[0]
+    attack, release = coefs[_ATTACK], coefs[_RELEASE]
     for i in range(frames):
-        t = np.float32(i)
+        t = np.float32(np.int32(i))
         level = max(max(abs(left[i]), abs(right[i])), _FLOOR)
         over = log2_f32(level) * _DB_PER_OCTAVE - (threshold + t * d_threshold)
         width = knee + t * d_knee
@@ -81,8 +83,6 @@ def compressor_chunk(audio, coefs, coefs_end, state):
         gains[i] = -(slope + t * d_slope) * reduction
     # Attack where the target lies below r, else release: of the two one-pole steps that is
     # the lower one where attack is the faster, and the higher one where it is the slower.
-    r = state[0]
-    attack, release = coefs[_ATTACK], coefs[_RELEASE]
     if attack <= release:
         for i in range(frames):
             g = np.float64(gains[i])
@@ -95,7 +95,7 @@ def compressor_chunk(audio, coefs, coefs_end, state):
             gains[i] = np.float32(r)
     state[0] = r
     for i in range(frames):
-        db = gains[i] + makeup + np.float32(i) * d_makeup
+        db = gains[i] + makeup + np.float32(np.int32(i)) * d_makeup
         gains[i] = exp2_f32(db * np.float32(_OCTAVES_PER_DB))
     for channel in range(channels):
         samples = audio[channel]

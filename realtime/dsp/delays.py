@@ -46,6 +46,21 @@ def write_ring(ring, length, at, source):
 
 
 @njit(**JIT_EXACT)
+def _add(source, factor, more, out):
+    for i in range(out.shape[0]):
+        out[i] = source[i] + factor * more[i]
+
+
+@njit(**JIT_EXACT)
+def write_sum(ring, length, at, source, factor, more):
+    """write_ring of source + factor * more."""
+    count = source.shape[0]
+    first = min(count, length - at)
+    _add(source[:first], factor, more[:first], ring[at : at + first])
+    _add(source[first:], factor, more[first:], ring[: count - first])
+
+
+@njit(**JIT_EXACT)
 def _allpass_piece(samples, delayed, g):
     for i in range(samples.shape[0]):
         d = delayed[i]
@@ -56,14 +71,17 @@ def _allpass_piece(samples, delayed, g):
 
 @njit(**JIT_EXACT)
 def allpass(samples, ring, length, at, g):
-    """One Schroeder allpass in place: (z^-length - g) / (1 - g z^-length).
+    """One Schroeder allpass in place: (z^-length - g) / (1 - g z^-length); returns the new `at`.
 
-    samples: at most `length` of them. Source: Schroeder 1962, "Natural sounding artificial
-    reverberation".
+    Source: Schroeder 1962, "Natural sounding artificial reverberation".
     """
-    first = min(samples.shape[0], length - at)
-    _allpass_piece(samples[:first], ring[at : at + first], g)
-    _allpass_piece(samples[first:], ring[: samples.shape[0] - first], g)
+    done = 0
+    while done < samples.shape[0]:
+        count = min(samples.shape[0] - done, length - at)
+        _allpass_piece(samples[done : done + count], ring[at : at + count], g)
+        done += count
+        at = onward(at, count, length)
+    return at
 
 
 @njit(**JIT_EXACT)

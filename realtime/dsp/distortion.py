@@ -53,19 +53,19 @@ def design_distortion(
 
 
 @njit(**JIT)
-def distortion_chunk(audio, coefs, coefs_end, state):
+def distortion_chunk(audio, frames, coefs, coefs_end, state):
     """Distort a chunk in place while the coefficients go linearly from `coefs` to `coefs_end`.
 
     [audio-thread] Allocates nothing. Changes `audio` and `state`. The tone stays at `coefs` for
     the whole chunk.
 
-    audio: float32 (channels 1..2, frames <= CHUNK), full scale +-1.0
+    audio: a chunk of 1 or 2 channels, full scale +-1.0, of so many frames
     coefs, coefs_end: of design_distortion, at the first frame and behind the last
     state: record of DISTORTION_STATE, zeros = at rest
     Source: Parker, Zavalishin and Le Bivic 2016, "Reducing the aliasing of nonlinear
     waveshaping using continuous-time convolution"; Zavalishin, "The art of VA filter design".
     """
-    channels, frames = audio.shape
+    channels = audio.shape[0]
     driven = scratch_f32(_DRIVEN)
     roots = scratch_f32(_DRIVEN)
     u = scratch_f64(_BUFFER)

@@ -26,16 +26,16 @@ def design_limiter(sample_rate: float) -> npt.NDArray[np.float64]:
 
 
 @njit(**JIT)
-def limiter_chunk(audio, coefs, state):
+def limiter_chunk(audio, frames, coefs, state):
     """Hold one chunk within +-1.0 in place, linked over the channels.
 
     [audio-thread] Allocates nothing. Changes `audio` and `state`. Below full scale, and with no
     reduction left to release, the samples pass bit for bit. There is no look-ahead: a peak is
     turned down at once, by exactly what it takes.
 
-    audio: float32 (channels 1..2, frames <= CHUNK); coefs: of design_limiter
+    audio: a chunk of 1 or 2 channels, of so many frames; coefs: of design_limiter
     """
-    channels, frames = audio.shape
+    channels = audio.shape[0]
     needed = scratch_f64(_BUFFER)
     held = scratch_f64(_BUFFER)
     left, right = audio[0], audio[channels - 1]

@@ -19,7 +19,7 @@ from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
 from realtime.dsp.blocks import CHUNK
-from realtime.dsp.delays import allpass, hadamard, onward, read_ring, write_ring
+from realtime.dsp.delays import allpass, hadamard, onward, read_ring, write_ring, write_sum
 from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, shaped
 from realtime.dsp.lookahead import LANES_F32, one_pole_f32, settle
 
@@ -157,7 +157,7 @@ def reset_reverb(state):
     state.damping[:] = np.float32(0.0)
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def _predelay(state, sound, count, spare):
     """Delay both channels of sound[:, :count] by the tap, fading over where it has moved."""
     length, at = state.predelay_length, state.predelay_at
@@ -181,7 +181,7 @@ def _predelay(state, sound, count, spare):
             state.tap_old = state.tap_new
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def _diffuse(state, sound, count, coefs):
     """Three allpasses in series on each channel of sound[:, :count]."""
     for channel in range(2):
@@ -190,11 +190,10 @@ def _diffuse(state, sound, count, coefs):
             ring = state.diffusers[channel, k]
             length, at = state.diffuser_length[channel, k], state.diffuser_at[channel, k]
             g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
-            allpass(samples, ring, length, at, g)
-            state.diffuser_at[channel, k] = onward(at, count, length)
+            state.diffuser_at[channel, k] = allpass(samples, ring, length, at, g)
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def _damp(state, lines, damped, count, coefs):
     """damped = the one-poles over the lines; both are buffers of lookahead.one_pole_f32."""
     for line in range(LINES):
@@ -206,7 +205,7 @@ def _damp(state, lines, damped, count, coefs):
         one_pole_f32(history, lines[line], damped[line], pole, count)
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def _listen(lines, tails, count):
     """What the two channels hear of the lines: orthogonal signs, so their tails differ."""
     for i in range(count):
@@ -218,17 +217,17 @@ def _listen(lines, tails, count):
 
 
 @njit(**JIT_EXACT)
-def reverb_chunk(audio, coefs, coefs_end, state):
+def reverb_chunk(audio, frames, coefs, coefs_end, state):
     """Reverberate a chunk in place while the gains go linearly from `coefs` to `coefs_end`.
 
     [audio-thread] Allocates nothing. Changes `audio` and `state`. Damping and diffusion stay at
     `coefs` for the whole chunk; a new pre-delay of `coefs_end` is faded to over 20 ms.
 
-    audio: float32 (channels 1..2, frames <= CHUNK), full scale +-1.0
+    audio: a chunk of 1 or 2 channels, full scale +-1.0, of so many frames
     coefs, coefs_end: of design_reverb, at the first frame and behind the last
     state: record of REVERB_STATE, of reverb_state
     """
-    channels, frames = audio.shape
+    channels = audio.shape[0]
     lines = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _BUFFER))
     damped = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _BUFFER))
     sound = shaped(scratch_f32(_PAIR_SCRATCH), (2, CHUNK))
@@ -240,7 +239,7 @@ def reverb_chunk(audio, coefs, coefs_end, state):
     d_dry = np.float32((coefs_end[_DRY] - coefs[_DRY]) * per_frame)
     level = np.float32(coefs[_LEVEL])
     d_level = np.float32((coefs_end[_LEVEL] - coefs[_LEVEL]) * per_frame)
-    limit = min(CHUNK, state.diffuser_length[0, 0])
+    limit = min(CHUNK, state.line_length[0])
     tap = min(max(np.int64(coefs_end[_PREDELAY]), 0), state.predelay_length - CHUNK - 1)
 
     start = 0
@@ -284,10 +283,8 @@ def reverb_chunk(audio, coefs, coefs_end, state):
         for line in range(LINES):
             # The two halves of the lines take opposite signs, so no line adds up in phase.
             sign = np.float32(1.0 if line < 4 else -1.0)
-            send, mixed = sound[line & 1, :count], damped[line, LANES_F32 : LANES_F32 + count]
-            for i in range(count):
-                mixed[i] += sign * send[i]
+            mixed = damped[line, LANES_F32 : LANES_F32 + count]
             length, at = state.line_length[line], state.line_at[line]
-            write_ring(state.lines[line], length, at, mixed)
+            write_sum(state.lines[line], length, at, mixed, sign, sound[line & 1, :count])
             state.line_at[line] = onward(at, count, length)
         start += count

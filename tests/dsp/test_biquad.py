@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from realtime.dsp.biquad import design_biquad, design_peq, sosfilt_block
+from realtime.dsp.biquad import design_biquad, design_peq
+from realtime.dsp.biquad_lanes import PEQ_STATE, sosfilt_lanes
 from realtime.params import BAND_TYPES, BY_ID, EQ_BANDS
 from tests.dsp import references
 from tests.support import CUTS, RATES, cut, in_blocks, noise, sine, to_db
@@ -53,8 +54,8 @@ def band_gain_db(row: np.ndarray, freq_hz: float, sample_rate: int) -> float:
 def equalise(
     x: np.ndarray, sos: np.ndarray, sizes: list[int] | None = None, zi: np.ndarray | None = None
 ) -> np.ndarray:
-    state = np.zeros((EQ_BANDS, 2, 2)) if zi is None else zi
-    return in_blocks(lambda block: sosfilt_block(block, sos, state), x, sizes or [len(x)])
+    state = np.zeros(PEQ_STATE) if zi is None else zi
+    return in_blocks(lambda block: sosfilt_lanes(block, sos, sos, state), x, sizes or [len(x)])
 
 
 # --- design ----------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ def test_channels_do_not_touch_each_other():
 
 def test_silence_rings_out_to_zero_and_the_state_says_so():
     sos = design_peq(BANDS, 48_000)
-    zi = np.zeros((EQ_BANDS, 2, 2))
+    zi = np.zeros(PEQ_STATE)
     equalise(noise(512, 2, 0.2), sos, zi=zi)
     assert np.abs(zi).max() > 0.0
     y = equalise(np.zeros((48_000, 2), "f4"), sos, zi=zi)

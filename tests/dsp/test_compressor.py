@@ -23,7 +23,7 @@ some_settings = st.tuples(*(st.floats(0.0, 1.0).map(param.from_unit) for param i
 def compress(x, sample_rate, *settings_, sizes=None, state=None):
     coefs = design_compressor(*settings_, sample_rate)
     state = np.zeros(COMPRESSOR_STATE) if state is None else state
-    kernel = in_chunks(lambda b: compressor_chunk(b, coefs, coefs, state))
+    kernel = in_chunks(lambda b, n: compressor_chunk(b, n, coefs, coefs, state))
     return in_blocks(kernel, x, sizes or [len(x)])
 
 

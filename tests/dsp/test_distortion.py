@@ -37,7 +37,7 @@ def distort(x, sample_rate, drive_db, tone_hz=OPEN_TONE, mix=1.0, sizes=None):
         np.zeros(1, DISTORTION_STATE)[0],
     )
     x = x[:, None] if x.ndim == 1 else x
-    kernel = in_chunks(lambda b: distortion_chunk(b, coefs, coefs, state))
+    kernel = in_chunks(lambda b, n: distortion_chunk(b, n, coefs, coefs, state))
     return in_blocks(kernel, x, sizes or [len(x)])
 
 

@@ -29,7 +29,7 @@ some_blocks = st.tuples(st.integers(1, 200), st.integers(1, 2)).flatmap(
 def limit(x, sample_rate, sizes=None, state=None):
     coefs = design_limiter(sample_rate)
     state = np.zeros(LIMITER_STATE) if state is None else state
-    kernel = in_chunks(lambda b: limiter_chunk(b, coefs, state))
+    kernel = in_chunks(lambda b, n: limiter_chunk(b, n, coefs, state))
     return in_blocks(kernel, x, sizes or [len(x)])
 
 

@@ -32,7 +32,7 @@ some_settings = st.tuples(*(st.floats(param.minimum, param.maximum) for param in
 def reverberate(x, rate, room=0.5, damping=0.0, predelay_ms=0.0, wet=1.0, dry=0.0, sizes=None):
     coefs = design_reverb(room, damping, predelay_ms, wet, dry, rate)
     state = reverb_state(rate, predelay_ms)
-    kernel = in_chunks(lambda b: reverb_chunk(b, coefs, coefs, state))
+    kernel = in_chunks(lambda b, n: reverb_chunk(b, n, coefs, coefs, state))
     return in_blocks(kernel, x, sizes or [len(x)])
 
 
