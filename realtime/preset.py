@@ -7,15 +7,14 @@ table's default (or the profile's frozen value). Standard library only.
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from realtime.atomic_file import write_text
 from realtime.params import BY_ID, IDS, NEUTRAL, PROFILES, TABLE, BandType, table_hash
+from realtime.toml_text import TomlError, parse, read_text, toml_string
 
 FORMAT = 1
 FACTORY = Path(__file__).resolve().parent.parent / "presets" / "factory"
@@ -137,9 +136,9 @@ class Preset(Mapping[str, float]):
         parameter, a value that is no number or outside its range.
         """
         try:
-            data = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise PresetError(f"not TOML: {str(error).splitlines()[0]}") from None
+            data = parse(text)
+        except TomlError as error:
+            raise PresetError(str(error)) from None
         if data.get("format", FORMAT) != FORMAT:
             raise PresetError(
                 f"format {data['format']!r} is not {FORMAT}, the one this version reads"
@@ -173,11 +172,10 @@ def load_preset(name_or_path: str) -> Preset:
     if name_or_path in factory_presets():
         path = FACTORY / f"{name_or_path}.toml"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not readable as text"
+        text = read_text(path)
+    except TomlError as error:
         known = ", ".join(factory_presets())
-        raise PresetError(f"preset {name_or_path!r}: {reason} (factory presets: {known})") from None
+        raise PresetError(f"preset {name_or_path!r}: {error} (factory presets: {known})") from None
     try:
         return Preset.from_toml(text)
     except PresetError as error:
@@ -227,9 +225,3 @@ def _checked(param_id: str, value: object) -> float:
             f"{param_id} is {shown}, outside {param.minimum:g}..{param.maximum:g}{unit}"
         )
     return float(value)
-
-
-def toml_string(text: str) -> str:
-    """`text` as a TOML basic string, quotes included."""
-    # JSON's escapes are a subset of TOML's basic strings, but for DEL.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -8,11 +8,11 @@ presets = ["telephone", "mine/solo.toml"]  # factory presets, or files beside th
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from realtime.preset import Preset, PresetError, factory_presets, load_preset
+from realtime.toml_text import TomlError, parse, read_text
 
 FORMAT = 1
 
@@ -50,14 +50,9 @@ def load_set_list(path: str | os.PathLike[str]) -> SetList:
     """
     where = f"set list {str(path)!r}"
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not readable as text"
-        raise SetListError(f"{where}: {reason}") from None
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SetListError(f"{where}: not TOML: {str(error).splitlines()[0]}") from None
+        data = parse(read_text(Path(path)))
+    except TomlError as error:
+        raise SetListError(f"{where}: {error}") from None
     unknown = sorted(data.keys() - {"format", "name", "presets"})
     if unknown:
         raise SetListError(f"{where}: unknown key {unknown[0]!r}")

@@ -25,7 +25,8 @@ KERNEL_AIDS = ("realtime.native", "realtime.dsp.intrinsics")
 ALLOWED = {
     "realtime.params": (),
     "realtime.atomic_file": (),
-    "realtime.preset": ("realtime.params", "realtime.atomic_file"),
+    "realtime.toml_text": (),
+    "realtime.preset": ("realtime.params", "realtime.atomic_file", "realtime.toml_text"),
     "realtime.interpolate": TABLES,
     "realtime.targets": ("realtime.interpolate", "realtime.params"),
     "realtime.controls": ("realtime.interpolate", "realtime.targets", *TABLES),

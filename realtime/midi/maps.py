@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from realtime.atomic_file import write_text
 from realtime.midi.mapping import DEFAULT, KINDS, MapControl, MapError, MidiMap, default_map, shown
-from realtime.preset import toml_string
+from realtime.toml_text import TomlError, parse, read_text, toml_string
 from realtime.user_files import user_folder
 
 FORMAT = 1
@@ -46,11 +45,10 @@ def load_map(name_or_path: str | None) -> MidiMap:
     else:
         path = FACTORY / f"{name}.toml" if name in factory_maps() else Path(name)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not readable as text"
+        text = read_text(path)
+    except TomlError as error:
         known = ", ".join(dict.fromkeys([*sorted(own), DEFAULT, *factory_maps()]))
-        raise MapError(f"MIDI map {name!r}: {reason} (known maps: {known})") from None
+        raise MapError(f"MIDI map {name!r}: {error} (known maps: {known})") from None
     try:
         return replace(read_map(text, path.stem), path=path)
     except MapError as error:
@@ -101,9 +99,9 @@ def read_map(text: str, name: str = "") -> MidiMap:
     Raises: MapError naming the line of broken TOML, or the control and what is wrong with it.
     """
     try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MapError(f"not TOML: {str(error).splitlines()[0]}") from None
+        data = parse(text)
+    except TomlError as error:
+        raise MapError(str(error)) from None
     if data.get("format", FORMAT) != FORMAT:
         raise MapError(f"format {shown(data['format'])} is not {FORMAT}, which this version reads")
     unknown = [key for key in data if key not in _HEAD]
