@@ -148,6 +148,34 @@ def soak() -> str:
     return "\n".join(lines)
 
 
+def midi() -> str:
+    """From a knob to the sound, and what a storm of messages costs."""
+    record = _result("midi")
+    lines = ["| other messages a second | p50 | p99 | max |", "|---:|---:|---:|---:|"]
+    for beside, row in record["latency"].items():
+        times = " | ".join(f"{row['from_arrival_ms'][p]:.2f}" for p in ("p50", "p99", "max"))
+        lines.append(f"| {_number(int(beside))} | {times} |")
+    lines += [
+        "",
+        "| player | messages | values stuck | late blocks | DSP p50 | p99 | p99.9 |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, row in record["storm"].items():
+        counts = [row["messages"], len(row["stuck"]), row["late_blocks"]]
+        cells = [_number(count) for count in counts]
+        cells += [f"{row['dsp_us'][p]:.0f}" for p in ("p50", "p99", "p999")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    machine, block_ms = record["machine"], 1e3 * record["period"] / record["sample_rate"]
+    lines += [
+        "",
+        f"Above, ms from a message's arrival to the sound; a block lasts {block_ms:.2f} ms.",
+        "Below, us a block; twice two players side by side.",
+        f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs,",
+        f"{machine['scheduler']}, load {machine['load_1min']:.1f}; {record['date'][:10]}.",
+    ]
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "hands": hands,
@@ -157,6 +185,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "latency": latency,
     "gil": gil,
     "soak": soak,
+    "midi": midi,
 }
 
 
