@@ -134,7 +134,7 @@ def test_a_controller_is_back_within_two_seconds_of_its_return(
         assert ports.missing == () and set(ports.open_ports) == {"nano:out", "other:out"}
         assert heard.opened.count("nano:out") >= 2
         heard.to_send.append(("nano:out", b"\xb0\x07\x03"))
-        wait_until(lambda: b"\xb0\x07\x03" in again.seen, REPLUG_S, "its lights follow again")
+        wait_until(lambda: b"\xb0\x07\x03" in again.seen, NOW_S, "its lights follow again")
         assert heard.of("other:out") == b"\xb0\x01\x01"  # which another one sent meanwhile
         gone = next(i for i, line in enumerate(heard.said) if "'nano:out' is gone" in line)
         assert any("'nano:out' is back" in line for line in heard.said[gone:])
