@@ -2,6 +2,9 @@
 
     python -m benchmarks.latency [--json FILE] [--blocks N] [--quick]
 
+Then whether the time depends on the values, and how far each kernel is from what the machine could
+do at best; a picture of time over frames goes beside the JSON.
+
 Both chains run in this one process, called from Python as their users call them, one block of
 each in turn, so that whatever else the machine does hits both. Every block is counted: nothing
 is trimmed, no warm-up is left out but the first call, which compiles.
@@ -22,7 +25,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.limits import measure_limits
 from benchmarks.machine import describe, write_json
+from benchmarks.plots import plot_latency
+from benchmarks.signals import PRESET, swelling_noise
+from benchmarks.values import measure_values
 from realtime.chain import Chain
 from realtime.params import BY_ID
 from realtime.preset import Preset
@@ -35,18 +42,6 @@ BLOCKS, QUICK_BLOCKS = 20_000, 300
 # Linux stops a real-time thread that never sleeps for 50 ms of every second.
 PAUSE_EVERY, PAUSE_SHARE = 64, 0.15
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
-
-# Every effect at work: six bands off zero, compressor over its threshold, clipper and reverb in.
-PRESET = Preset(
-    {
-        "eq1.gain_db": 3.0, "eq2.gain_db": -4.0, "eq3.gain_db": 2.0,
-        "eq4.gain_db": -3.0, "eq5.gain_db": 4.0, "eq6.gain_db": -2.0,
-        "comp.threshold_db": -30.0, "comp.ratio": 4.0, "comp.makeup_gain_db": 3.0,
-        "dist.drive_db": 12.0, "dist.tone_hz": 8_000.0, "dist.mix": 0.5,
-        "reverb.room_size": 0.5, "reverb.wet": 0.3, "reverb.dry": 0.7,
-    },
-    name="all effects",
-)  # fmt: skip
 
 
 def pedalboard_chain(preset: Preset) -> pedalboard.Pedalboard:
@@ -78,17 +73,6 @@ def pedalboard_chain(preset: Preset) -> pedalboard.Pedalboard:
             ),
         ]
     )
-
-
-def swelling_noise(sample_rate: int, channels: int, seconds: float = 2.0) -> np.ndarray:
-    """Noise whose level swells and falls four times a second, so that gains keep moving.
-
-    Returns float32 (frames, channels), about -18 dBFS RMS.
-    """
-    frames = int(sample_rate * seconds)
-    noise = np.random.default_rng(0).standard_normal((frames, channels))
-    swell = 0.55 - 0.45 * np.cos(2 * np.pi * 4.0 * np.arange(frames) / sample_rate)
-    return (0.2 * noise * swell[:, None]).astype(np.float32)
 
 
 def measure(sample_rate: int, channels: int, block_size: int, blocks: int) -> dict[str, Any]:
@@ -178,6 +162,31 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def values_table(rows: dict[str, Any]) -> Table:
+    """What the chain takes for values of several kinds."""
+    table = Table(title="one block of 128, us: plain and hostile values, in turn")
+    table.add_column("values")
+    for heading in ("p50", "p99", "p99.9", "max", "p50 : plain", "p99.9 : plain"):
+        table.add_column(heading, justify="right")
+    for name, row in rows.items():
+        figures = [f"{row[f'{p}_us']:.1f}" for p in PERCENTILES]
+        ratios = [f"{row[f'{p}_of_plain']:.2f}" for p in ("p50", "p999")]
+        table.add_row(name, *figures, *ratios)
+    return table
+
+
+def limits_table(limits: dict[str, Any]) -> Table:
+    """What each kernel takes, and what it could take at best here."""
+    table = Table(title=f"ns a stereo frame; a multiply-add that waits {limits['wait_ns']:.2f} ns")
+    table.add_column("kernel")
+    for heading in ("measured", "its recursion waits", "its operations take", "times the limit"):
+        table.add_column(heading, justify="right")
+    for name, row in limits["kernels"].items():
+        figures = [f"{row[key]:.2f}" for key in ("ns_per_frame", "waits_ns", "works_ns")]
+        table.add_row(name, *figures, f"{row['times_limit']:.1f}")
+    return table
+
+
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -224,8 +233,20 @@ def main(argv: list[str] | None = None) -> int:
             progress.advance(task)
     record["preset"] = {key: value for key, value in PRESET.items() if value != BY_ID[key].neutral}
     record["results"] = rows
-    Console(width=None if sys.stdout.isatty() else 150).print(table_of(rows))
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    console.print(table_of(rows))
+    if not args.quick:
+        record["values"] = measure_values(args.blocks, _summary)
+        record["limits"] = measure_limits()
+        console.print(values_table(record["values"]), limits_table(record["limits"]))
     write_json(args.json, record)
+    picture = args.json.with_suffix(".png")
+    try:
+        plot_latency(picture, rows)
+    except ImportError:
+        print("no picture without matplotlib: pip install 'afx-live[demo]'", file=sys.stderr)
+    else:
+        print(f"wrote {picture}")
     return 0
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import latency
+from benchmarks import latency, signals
+from benchmarks.values import measure_values
 from realtime.params import NEUTRAL
 from tests.conftest import ROOT
 
@@ -30,6 +31,7 @@ def test_the_results_are_written_where_one_stands(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "latency.json").read_text(encoding="utf-8"))
     assert len(record["results"]) == 6
+    assert (tmp_path / "latency.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_quick_run_writes_every_setting_and_figure(tmp_path: Path) -> None:
@@ -57,21 +59,21 @@ def test_a_quick_run_writes_every_setting_and_figure(tmp_path: Path) -> None:
 
 def test_the_measured_chain_has_every_effect_at_work() -> None:
     moved = {
-        key.partition(".")[0] for key, value in latency.PRESET.items() if value != NEUTRAL[key]
+        key.partition(".")[0] for key, value in signals.PRESET.items() if value != NEUTRAL[key]
     }
     assert moved >= {f"eq{n}" for n in range(1, 7)} | {"comp", "dist", "reverb"}
-    assert latency.PRESET["dist.mix"] > 0 and latency.PRESET["reverb.wet"] > 0
-    assert all(latency.PRESET[f"eq{n}.gain_db"] != 0 for n in range(1, 7))
-    board = latency.pedalboard_chain(latency.PRESET)
+    assert signals.PRESET["dist.mix"] > 0 and signals.PRESET["reverb.wet"] > 0
+    assert all(signals.PRESET[f"eq{n}.gain_db"] != 0 for n in range(1, 7))
+    board = latency.pedalboard_chain(signals.PRESET)
     names = [type(plugin).__name__ for plugin in board]
     assert names == ["LowShelfFilter", *["PeakFilter"] * 4, "HighShelfFilter",
                      "Compressor", "Distortion", "Reverb"]  # fmt: skip
 
 
 def test_both_chains_are_given_sound_that_opens_the_compressor() -> None:
-    signal = latency.swelling_noise(48_000, 2)
+    signal = signals.swelling_noise(48_000, 2)
     level_db = 20 * np.log10(np.sqrt(np.mean(signal**2)))
-    assert latency.PRESET["comp.threshold_db"] + 6 < level_db < -12
+    assert signals.PRESET["comp.threshold_db"] + 6 < level_db < -12
 
 
 def test_one_slow_call_in_many_is_what_the_maximum_says() -> None:
@@ -99,3 +101,13 @@ def test_bad_arguments_end_with_one_line_before_any_work(arguments: list[str]) -
     assert done.returncode == 2
     assert arguments[0] in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_chain_is_measured_on_hostile_values() -> None:
+    rows = measure_values(600, latency._summary)
+    assert rows["plain"]["p999_of_plain"] == 1.0
+    assert {"full-scale noise", "silence into subnormals", "extremes at rest"} < rows.keys()
+    for row in rows.values():
+        assert 0 < row["p50_us"] <= row["p999_us"] <= row["max_us"]
+    slowest = max(row["p50_of_plain"] for row in rows.values())
+    assert slowest < 2.0  # 1.0 .. 1.1 measured; a subnormal recursion is tens of times slower
