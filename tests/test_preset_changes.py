@@ -42,6 +42,7 @@ CHANGES = {
         for name, preset in PRESETS.items()
         if name != "limiter"
     },
+    "bypass on": (PRESETS["all"].with_values({"output.gain_db": -9.0}), Preset.neutral()),
     **{f"{p.id} up": ({p.id: p.minimum}, {p.id: p.maximum}) for p in TABLE},
     **{f"{p.id} down": ({p.id: p.maximum}, {p.id: p.minimum}) for p in TABLE},
     "output.gain_db up": ({"output.gain_db": -40.0}, {"output.gain_db": 0.0}),
@@ -61,9 +62,20 @@ def test_a_change_of_preset_does_not_click(name, kind):
     rate = 48_000
     x = smooth_sound(kind, rate, rate)
     of_peak = 0.04 if name.startswith("input.gain_db") else 0.025
-    for block in (64, 1_024):
+    for block in (16, 37, 64, 256, 1_024):
         y, rest, _ = change(x, rate, *presets_of(name), block)
         assert roughness(y) <= max(1.5 * rest, of_peak * np.abs(y).max()), f"blocks of {block}"
+
+
+@pytest.mark.parametrize("kind", ["sine", "noise"])
+@pytest.mark.parametrize("fade_ms", [20.0, 200.0])
+def test_a_style_fades_in_and_out_without_a_click(kind, fade_ms):
+    rate, style = 48_000, CHANGES["bypass on"][0]
+    x = smooth_sound(kind, rate, rate)
+    for first, second in ((Preset.neutral(), style), (style, Preset.neutral())):
+        for block in (16, 128, 1_024):
+            y, rest, _ = change(x, rate, first, second, block, fade_ms)
+            assert roughness(y) <= max(1.5 * rest, 0.025 * np.abs(y).max()), f"blocks of {block}"
 
 
 def presets_of(name):
