@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import from_dtype, njit
+from numba.extending import intrinsic
 
 from realtime.coefficients import (
     CHAIN_COEFS,
@@ -30,7 +31,7 @@ from realtime.dsp.biquad_lanes import PEQ_STATE, sosfilt_lanes
 from realtime.dsp.blocks import CHUNK, all_finite, join, split, take_in
 from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_chunk
 from realtime.dsp.distortion import DISTORTION_STATE, distortion_chunk
-from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64, shaped
+from realtime.dsp.intrinsics import JIT, frame_f32, scratch_f32, scratch_f64, shaped
 from realtime.dsp.limiter import LIMITER_STATE, limiter_chunk
 from realtime.dsp.reverb import (
     NO_ROOM_GAIN,
@@ -177,7 +178,7 @@ def _run_chunk(audio, frames, now, then, sound, state):
     for channel in range(audio.shape[0]):
         samples = audio[channel]
         for i in range(frames):
-            samples[i] *= first + np.float32(i) * step
+            samples[i] *= first + frame_f32(i) * step
     limiter_chunk(audio, frames, then[LIMITER:], state.limiter)
 
 
@@ -223,10 +224,22 @@ def process_block(x, state):
     restore_float_mode(mode)
 
 
+@intrinsic
+def _state_in(typingctx, memory):
+    """The record of CHAIN_STATE that bytes hold."""
+    record = from_dtype(CHAIN_STATE)
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.bitcast(data, context.get_value_type(record))
+
+    return record(memory), codegen
+
+
 @njit(**JIT)
-def _process(x, states):
-    # An array of one record costs a call from Python far less than the record itself.
-    process_block(x, states[0])
+def _process(x, memory):
+    # Bytes cost a call from Python less than an array of records, and far less than a record.
+    process_block(x, _state_in(memory))
 
 
 class Chain:
@@ -242,8 +255,8 @@ class Chain:
         self.sample_rate = sample_rate
         self.channels = channels
         self._preset = preset or Preset.neutral()
-        self._states = np.zeros(1, dtype=CHAIN_STATE)
-        self._state = self._states[0]
+        states = np.zeros(1, dtype=CHAIN_STATE)
+        self._state, self._memory = states[0], states.view(np.uint8)
         self._frames = 0
         self._blocks = 0
         prepare_chain(self._state, self._preset, sample_rate)
@@ -266,9 +279,9 @@ class Chain:
         """
         if x.dtype != _FLOAT32 or x.ndim != 2 or x.shape[1] != self.channels:
             raise ValueError(f"audio is {x.dtype} {x.shape}, not float32 (frames, {self.channels})")
-        if not x.flags.c_contiguous or not x.flags.writeable:
+        if not x.flags.carray:
             raise ValueError("audio must be C-contiguous and writeable")
-        _process(x, self._states)
+        _process(x, self._memory)
         self._frames += x.shape[0]
         self._blocks += 1
         return x

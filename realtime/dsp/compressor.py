@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.dsp.blocks import CHUNK
-from realtime.dsp.intrinsics import JIT, exp2_f32, log2_f32, scratch_f32
+from realtime.dsp.intrinsics import JIT, exp2_f32, frame_f32, log2_f32, scratch_f32
 from realtime.dsp.units import one_pole
 
 COMPRESSOR_STATE = (1,)  # float64: the gain reduction in dB, 0 at rest
@@ -73,7 +73,7 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
     r = state[0]
     attack, release = coefs[_ATTACK], coefs[_RELEASE]
     for i in range(frames):
-        t = np.float32(np.int32(i))
+        t = frame_f32(i)
         level = max(max(abs(left[i]), abs(right[i])), _FLOOR)
         over = log2_f32(level) * _DB_PER_OCTAVE - (threshold + t * d_threshold)
         width = knee + t * d_knee
@@ -95,7 +95,7 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
             gains[i] = np.float32(r)
     state[0] = r
     for i in range(frames):
-        db = gains[i] + makeup + np.float32(np.int32(i)) * d_makeup
+        db = gains[i] + makeup + frame_f32(i) * d_makeup
         gains[i] = exp2_f32(db * np.float32(_OCTAVES_PER_DB))
     for channel in range(channels):
         samples = audio[channel]

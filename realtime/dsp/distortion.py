@@ -15,7 +15,7 @@ from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
 from realtime.dsp.blocks import CHUNK
-from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64
+from realtime.dsp.intrinsics import JIT, frame_f32, scratch_f32, scratch_f64
 from realtime.dsp.lookahead import LANES_F64, one_pole_f64, settle
 from realtime.dsp.units import db_to_gain
 
@@ -85,7 +85,7 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
         samples = audio[channel]
         driven[0] = state.last[channel]
         for i in range(frames):
-            driven[i + 1] = samples[i] * (gain + np.float32(i) * d_gain)
+            driven[i + 1] = samples[i] * (gain + frame_f32(i) * d_gain)
         state.last[channel] = driven[frames]
         for i in range(frames + 1):
             roots[i] = math.sqrt(one + driven[i] * driven[i])
@@ -99,7 +99,7 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
             settle(state.tone[channel], keep)
         one_pole_f64(state.tone[channel], u, y, keep, frames)
         for i in range(frames):
-            t = np.float32(i)
+            t = frame_f32(i)
             wet = half * np.float32(y[LANES_F64 - 1 + i] + y[LANES_F64 + i])
             clean = samples[i]
             dirty = (level + t * d_level) * wet

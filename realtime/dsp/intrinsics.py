@@ -146,6 +146,12 @@ def exp2_f32(x):
     return p * _f32_from_bits((types.int32(whole) + types.int32(127)) << types.int32(23))
 
 
+@njit(inline="always", **JIT)
+def frame_f32(i):
+    """A frame's number as float32: vectors have no quick way from 64-bit integers."""
+    return types.float32(types.int32(i))
+
+
 def vector_muladd(module, number, width):
     """The LLVM function fmuladd on <width x number>; llvmlite cannot name vector intrinsics."""
     vector = ir.VectorType(number, width)

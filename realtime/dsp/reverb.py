@@ -20,7 +20,7 @@ from numba import njit
 from realtime.dsp.biquad import MAX_FREQUENCY
 from realtime.dsp.blocks import CHUNK
 from realtime.dsp.delays import allpass, hadamard, onward, read_ring, write_ring, write_sum
-from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, shaped
+from realtime.dsp.intrinsics import JIT, JIT_EXACT, frame_f32, scratch_f32, shaped
 from realtime.dsp.lookahead import LANES_F32, one_pole_f32, settle
 
 LINES = 8
@@ -252,7 +252,7 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
             samples = audio[min(channel, channels - 1), start : start + count]
             send = sound[channel, :count]
             for i in range(count):
-                send[i] = (wet + np.float32(start + i) * d_wet) * samples[i]
+                send[i] = (wet + frame_f32(start + i) * d_wet) * samples[i]
         _predelay(state, sound, count, spare)
         _diffuse(state, sound, count, coefs)
         for line in range(LINES):
@@ -266,20 +266,20 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
         for channel in range(channels):
             samples, tail = audio[channel, start : start + count], tails[channel, :count]
             for i in range(count):
-                samples[i] = (dry + np.float32(start + i) * d_dry) * samples[i] + tail[i]
+                samples[i] = (dry + frame_f32(start + i) * d_dry) * samples[i] + tail[i]
         for line in range(LINES):
             pole = np.float32(1.0 - coefs[LINES + line])
             gain = np.float32(coefs[line]) * pole
             d_gain = np.float32((coefs_end[line] - coefs[line]) * per_frame) * pole
             u = lines[line, LANES_F32 : LANES_F32 + count]
             for i in range(count):
-                u[i] *= gain + np.float32(start + i) * d_gain
+                u[i] *= gain + frame_f32(start + i) * d_gain
         _damp(state, lines, damped, count, coefs)
         hadamard(damped, count)
         for channel in range(2):
             send = sound[channel, :count]
             for i in range(count):
-                send[i] *= level + np.float32(start + i) * d_level
+                send[i] *= level + frame_f32(start + i) * d_level
         for line in range(LINES):
             # The two halves of the lines take opposite signs, so no line adds up in phase.
             sign = np.float32(1.0 if line < 4 else -1.0)
