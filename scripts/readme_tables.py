@@ -112,6 +112,27 @@ def latency() -> str:
     return "\n".join(lines)
 
 
+def values() -> str:
+    """What hostile values do to the time of a block."""
+    lines = ["| values | p50 | p99.9 | p99.9 over plain |", "|---|---:|---:|---:|"]
+    for name, row in _result("latency")["values"].items():
+        figures = f"{row['p50_us']:.1f} | {row['p999_us']:.1f} | {row['p999_of_plain']:.2f}"
+        lines.append(f"| {name} | {figures} |")
+    return "\n".join([*lines, "", "Microseconds a block of 128 frames, stereo at 48 kHz."])
+
+
+def limits() -> str:
+    """How far each kernel is from what the machine could do at best."""
+    record = _result("latency")["limits"]
+    heads = ("kernel", "measured", "its recursion waits", "its operations take", "times the limit")
+    lines = [f"| {' | '.join(heads)} |", "|---|---:|---:|---:|---:|"]
+    for name, row in record["kernels"].items():
+        figures = (row["ns_per_frame"], row["waits_ns"], row["works_ns"], row["times_limit"])
+        lines.append(f"| {name} | {' | '.join(f'{figure:.1f}' for figure in figures)} |")
+    pace = f"{record['wait_ns']:.2f} ns for a multiply-add that waits for the last"
+    return "\n".join([*lines, "", f"Nanoseconds a stereo frame, in chunks of 256; {pace}."])
+
+
 def gil() -> str:
     """What a busy Python leaves of a compiled and of a Python callback."""
     record = _result("gil")
@@ -183,6 +204,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "presets": presets,
     "osc": osc,
     "latency": latency,
+    "values": values,
+    "limits": limits,
     "gil": gil,
     "soak": soak,
     "midi": midi,
