@@ -1,7 +1,7 @@
 """Twin of the parametric equaliser: biquads by frequency sampling.
 
-The filters are applied by multiplying spectra, over a transform long enough that what wraps
-around has died away, so gradients reach every parameter at the price of two FFTs.
+The filters are applied by multiplying spectra, so gradients reach every parameter at the price of
+two FFTs. Coefficients are designed in float64: in float32 a band at 20 Hz is another band.
 
 Source: R. Bristow-Johnson, Audio EQ Cookbook.
 """
@@ -11,15 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import scipy.fft
 import torch
 from torch import Tensor
 
+from offline_train.effects.spectrum import through
 from realtime.params import BandType
 
 EQ_MAX_FRACTION = 0.45  # of the sample rate: no band's frequency goes higher
 TINY = 1e-30  # keeps a logarithm finite where a shelf meets 0 Hz or Nyquist
-TAIL_SECONDS = 0.5  # room for ringing; a band that rings longer wraps round, see `peq`
 
 
 def design(
@@ -66,9 +65,23 @@ def response_db(
 ) -> Tensor:
     """Gain of the whole cascade in dB at `hz` (batch, points), without any audio.
 
-    freq_hz, gain_db, q: (batch, bands). sample_rate: (batch,). The magnitude of `design`'s
-    filters, written in sines of half the angles: exact in float32 down to 20 Hz, where the
-    coefficients themselves no longer are.
+    freq_hz, gain_db, q: (batch, bands). sample_rate: (batch,).
+    """
+    return band_responses_db(kinds, freq_hz, gain_db, q, sample_rate, hz).sum(1)
+
+
+def band_responses_db(
+    kinds: Sequence[BandType],
+    freq_hz: Tensor,
+    gain_db: Tensor,
+    q: Tensor,
+    sample_rate: Tensor,
+    hz: Tensor,
+) -> Tensor:
+    """Gain of each band in dB at `hz`, (batch, bands, points); arguments as of `response_db`.
+
+    The magnitude of `design`'s filters, written in sines of half the angles: exact in float32
+    down to 20 Hz, where the coefficients themselves no longer are.
     """
     rate = sample_rate[:, None]
     at = torch.sin(math.pi * hz / rate).square()[:, None]
@@ -77,7 +90,7 @@ def response_db(
     v = (1.0 - at) * centre[..., None]
     a = 10.0 ** (gain_db[..., None] / 40.0)
     damped = u * v / q[..., None].square()
-    total = torch.zeros_like(at[:, 0])
+    bands = []
     for band, kind in enumerate(kinds):
         ub, vb, ab, db = u[:, band], v[:, band], a[:, band], damped[:, band]
         if kind == "peak":
@@ -86,8 +99,8 @@ def response_db(
             low, high = (ub, vb) if kind == "low_shelf" else (vb, ub)
             above = ab**2 * ((ab * high - low).square() + ab * db)
             below = (high - ab * low).square() + ab * db
-        total = total + torch.log(above + TINY) - torch.log(below + TINY)
-    return (10.0 / math.log(10.0)) * total
+        bands.append(torch.log(above + TINY) - torch.log(below + TINY))
+    return (10.0 / math.log(10.0)) * torch.stack(bands, 1)
 
 
 def peq(
@@ -97,22 +110,17 @@ def peq(
     gain_db: Tensor,
     q: Tensor,
     sample_rate: Tensor,
-    tail_seconds: float = TAIL_SECONDS,
 ) -> Tensor:
     """Filter x (batch, frames) through the bands, starting at rest. Returns the same shape.
 
-    freq_hz, gain_db, q: (batch, bands). sample_rate: (batch,) in Hz. What rings longer than
-    `tail_seconds` past the end wraps round to the start.
+    freq_hz, gain_db, q: (batch, bands). sample_rate: (batch,) in Hz.
     """
-    frames = x.shape[1]
-    tail = int(tail_seconds * float(sample_rate.max()))
-    size = scipy.fft.next_fast_len(frames + tail, real=True)
-    sos = design(kinds, freq_hz, gain_db, q, sample_rate)
-    omega = torch.arange(size // 2 + 1, dtype=x.dtype, device=x.device) * (2.0 * math.pi / size)
-    z = torch.polar(torch.ones_like(omega), -omega)
-    z2 = torch.polar(torch.ones_like(omega), -2.0 * omega)
-    spectrum = torch.fft.rfft(x, size)
-    for band in range(len(kinds)):
-        b0, b1, b2, a1, a2 = (c[:, None] for c in sos[:, band].unbind(-1))
-        spectrum = spectrum * ((b0 + b1 * z + b2 * z2) / (1.0 + a1 * z + a2 * z2))
-    return torch.fft.irfft(spectrum, size)[:, :frames]
+    sos = design(kinds, *(t.double() for t in (freq_hz, gain_db, q, sample_rate)))
+
+    def response(log_z: Tensor) -> Tensor:
+        unit, two = torch.exp(-log_z), torch.exp(-2.0 * log_z)
+        b0, b1, b2, a1, a2 = (c[..., None] for c in sos.unbind(-1))
+        above, below = b0 + b1 * unit + b2 * two, 1.0 + a1 * unit + a2 * two
+        return above.prod(1) / below.prod(1)
+
+    return through(x, response)
