@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from offline_train.effects.peq import response_db
+from offline_train.loudness import k_weight, louder_db
 from offline_train.pairs import CURVE_HZ, KINDS
 from realtime.features import BAND_HZ, BANDS, FLOOR_DB, LAYOUT, SPECTRUM_PERCENTILES
 
@@ -56,11 +57,8 @@ def _filtered(features: Tensor, curve_db: Tensor) -> tuple[Tensor, Tensor]:
     mask = features[:, LAYOUT["mask"]]
     mean = features[:, LAYOUT["mean"]]
     width = _BAND * mask
-    power = 10.0 ** (mean / 10.0) * width
-    weighted = power * _k_weight()
-    ratio = 10.0 ** (curve_db / 10.0)
-    louder = 10.0 * torch.log10((weighted * ratio).sum(1, True) / weighted.sum(1, True))
-    stronger = 10.0 * torch.log10((power * ratio).sum(1, True) / power.sum(1, True))
+    louder = louder_db(mean, width * k_weight(), curve_db)
+    stronger = louder_db(mean, width, curve_db)
     move = curve_db - louder
     out[:, LAYOUT["mean"]] = (mean + move).clamp_min(FLOOR_DB) * mask
     times = len(SPECTRUM_PERCENTILES)
@@ -71,12 +69,3 @@ def _filtered(features: Tensor, curve_db: Tensor) -> tuple[Tensor, Tensor]:
         out[:, LAYOUT[part]] += stronger - louder
     out[:, LAYOUT["scalars"]][:, 1:2] += stronger - louder
     return out, louder
-
-
-def _k_weight() -> Tensor:
-    """Power weight of BS.1770's two filters at BAND_HZ, the second as two real poles."""
-    one = torch.ones(1, 1)
-    settings = (1_682.0 * one, 4.0 * one, 0.7071 * one, 48_000.0 * one[0])
-    shelf_db = response_db(("high_shelf",), *settings, _BAND[None])[0]
-    high_pass = (_BAND.square() / (_BAND.square() + 38.1**2)).square()
-    return 10.0 ** (shelf_db / 10.0) * high_pass

@@ -160,9 +160,12 @@ class Library:
             weight[~music] *= (1.0 - music_share) / weight[~music].sum()
         self.weight = weight / weight.sum()
 
-    def draw(self, rng: np.random.Generator) -> str:
-        """A speaker's name, by weight."""
-        return self.names[rng.choice(len(self.names), p=self.weight)]
+    def draw(self, rng: np.random.Generator, kind: str | None = None) -> str:
+        """A speaker's name, by weight; of one kind, `speech` or `music`, where it is named."""
+        weight = self.weight
+        if kind is not None:
+            weight = weight * [self.speakers[n][0].kind == kind for n in self.names]
+        return self.names[rng.choice(len(self.names), p=weight / weight.sum())]
 
     def native_rate(self, speaker: str) -> int:
         """Sample rate of the speaker's first recording."""

@@ -17,7 +17,9 @@ from realtime.features import SIZE, fingerprint
 from realtime.params import table_hash
 from realtime.predictor import INPUTS, OUTPUT, Predictor
 
-PARITY_BOUND = 1e-4  # of a unit output, torch against onnxruntime: 5 mdB of a 48 dB range
+# Of a unit output, torch against onnxruntime: 48 mdB of a 48 dB range. The curve fit's ten steps
+# carry rounding on: in float64 the same steps land as far away.
+PARITY_BOUND = 1e-3
 OPSET = 17
 HALVE_FROM = 1_024  # numbers in a tensor
 

@@ -100,11 +100,13 @@ def settings_loss(
 
 
 def _curve_term(curve: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-    """Distance in dB of the aimed-at curve from the true one, at the bands, up to a constant."""
+    """Distance in dB of the aimed-at curve from the true one, at the bands, up to a constant;
+    half of the weight by octaves, half by Hz."""
     nearest = torch.tensor([[abs(CURVE_HZ - hz).argmin() for hz in BAND_HZ]])
     wanted = torch.gather(batch["curve_db"], 1, nearest.expand(len(curve), -1))
     mask = batch["input"][:, LAYOUT["mask"]] * batch["reference"][:, LAYOUT["mask"]]
-    weight = mask / mask.sum(1, keepdim=True)
+    by_hertz = mask * torch.tensor(BAND_HZ, dtype=mask.dtype)
+    weight = 0.5 * mask / mask.sum(1, keepdim=True) + 0.5 * by_hertz / by_hertz.sum(1, keepdim=True)
     lack = (wanted - curve) * mask
     lack = lack - (lack * weight).sum(1, keepdim=True)
     return (lack.abs() * weight).sum(1).mean()

@@ -3,7 +3,8 @@
 The same encoder reads input and reference. Beside its embeddings the controller sees the plain
 evidence, the difference of the two vectors. It works like a person with a match equaliser:
 first the curve that the equaliser should have, measured and then corrected by what was learnt;
-then settings, from an analytic first guess over a few rounds of looking at what is left.
+then settings, from an analytic first guess over a few rounds of looking at what is left, and at
+last by a solver's steps.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from offline_train import curve_fit
 from offline_train.effects.peq import response_db
+from offline_train.loudness import k_weight, louder_db
 from realtime.features import BAND_HZ, BANDS, LAYOUT, SIZE, SPECTRUM_PERCENTILES
 from realtime.params import BY_ID, EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
 
@@ -26,6 +29,10 @@ CONTEXT = 12  # of them, how many tell every band about the whole
 ROUNDS = 4  # of looking at what the equaliser leaves over and correcting it
 TOP_HZ = 0.99 * float(BAND_HZ[-1])
 SPECTRA = 1 + len(SPECTRUM_PERCENTILES)
+EQ_KEYS = ("freq_hz", "gain_db", "q")
+FIT_STEPS_TRAINING = 3  # of the curve fit: most of the way, for less than a third of the time
+EQ_LOGIT_MAX = 4.0  # further out a sigmoid's slope leaves the solver nothing to go by
+BY_HERTZ = 0.7  # of the fit's weight goes by width in Hz, as MR-STFT counts; the rest by octaves
 
 
 class CurveEstimator(nn.Module):
@@ -75,6 +82,10 @@ class StyleModel(nn.Module):
         self.register_buffer("match", _matching_gains(profile))
         self.register_buffer("start", _starting_logits(profile))
         self.register_buffer("band_hz", torch.tensor(BAND_HZ, dtype=torch.float32))
+        low, span = _eq_ranges(profile)
+        self.register_buffer("eq_low", low)
+        self.register_buffer("eq_span", span)
+        self.register_buffer("loudness_weight", self.band_hz * k_weight())
         self.encoder = nn.Sequential(
             nn.Linear(STYLE, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, EMBEDDING)
         )
@@ -129,31 +140,71 @@ class StyleModel(nn.Module):
             left = self._left_over(logits, curve, mask, rate)
             known = torch.cat([hidden, left / 10.0, curve / 10.0, mask, logits / 3.0], dim=1)
             logits = logits + correct(known)
-        return torch.cat(self._units(logits, reference), dim=1), curve
+        logits = self._solve(logits, curve, mask, rate)
+        louder = self._louder(logits, style_in, mask, rate)
+        return torch.cat(self._units(logits, reference, louder), dim=1), curve
+
+    def _solve(self, logits: Tensor, curve: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
+        """Logits whose equaliser comes as close to `curve` as its bands allow."""
+        by_hertz = mask * self.band_hz
+        weight = BY_HERTZ * by_hertz / by_hertz.sum(1, keepdim=True)
+        weight = weight + (1.0 - BY_HERTZ) * mask / mask.sum(1, keepdim=True)
+        hz = torch.minimum(self.band_hz, 0.5 * rate[:, None])
+        columns = list(logits.unbind(1))
+        still = torch.zeros_like(columns[0])
+        at = {i: n for n, i in enumerate(self.profile.predicted)}
+        ids = [[f"eq{band}.{key}" for key in EQ_KEYS] for band in range(1, EQ_BANDS + 1)]
+        start = torch.stack(
+            [torch.stack([columns[at[i]] if i in at else still for i in row], 1) for row in ids], 1
+        )
+        kinds = self.profile.band_types
+        fitted = curve_fit.fit(
+            start.clamp(-EQ_LOGIT_MAX, EQ_LOGIT_MAX),
+            self.eq_low, self.eq_span, kinds, curve, weight, hz, rate,
+            FIT_STEPS_TRAINING if self.training else curve_fit.STEPS,
+        )  # fmt: skip
+        for band, row in enumerate(ids):
+            for key, param_id in enumerate(row):
+                if param_id in at:
+                    columns[at[param_id]] = fitted[:, band, key]
+        return torch.stack(columns, 1)
 
     def _rate(self, mask: Tensor) -> Tensor:
         """About the sample rate, (batch,): from the highest band that both recordings reach."""
         highest = (mask * self.band_hz).amax(1)
         return torch.where(highest > TOP_HZ, 48_000.0, 2.2 * highest)
 
-    def _left_over(self, logits: Tensor, curve: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
-        """What of `curve` the equaliser as set now leaves over, without its mean, in dB."""
+    def _response(self, logits: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
+        """Gain in dB of the equaliser as set by `logits`, (batch, BANDS)."""
         values = to_plain(torch.sigmoid(logits), self.profile)
         hz = torch.minimum(self.band_hz, 0.5 * rate[:, None])
-        response = eq_response_db(values, self.profile, rate, hz) * mask
-        left = (curve - response) * mask
+        return eq_response_db(values, self.profile, rate, hz) * mask
+
+    def _left_over(self, logits: Tensor, curve: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
+        """What of `curve` the equaliser as set now leaves over, without its mean, in dB."""
+        left = (curve - self._response(logits, mask, rate)) * mask
         mean = left.sum(1, keepdim=True) / mask.sum(1, keepdim=True)
         return (left - mean) * mask
 
-    def _units(self, logits: Tensor, reference: Tensor) -> list[Tensor]:
-        """Sigmoid, but for the output gain, which follows the reference's loudness linearly."""
+    def _louder(self, logits: Tensor, style_in: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
+        """How many dB louder the equaliser makes the input, (batch, 1)."""
+        density = style_in[:, LAYOUT["mean"]]
+        response = self._response(logits, mask, rate)
+        return louder_db(density, self.loudness_weight * mask, response)
+
+    def _units(self, logits: Tensor, reference: Tensor, louder: Tensor) -> list[Tensor]:
+        """Sigmoid, but for what follows a level: the threshold the equalised input's, the output
+        gain what brings that to the reference's, each linearly."""
         units = []
         for index, param_id in enumerate(self.profile.predicted):
             logit = logits[:, index : index + 1]
+            low, high = self.profile.range_of(param_id)
             if param_id == "output.gain_db":
-                low, high = self.profile.range_of(param_id)
-                gain_db = reference[:, STYLE:] - WORKING_LOUDNESS_LUFS + 10.0 * logit
+                gain_db = reference[:, STYLE:] - WORKING_LOUDNESS_LUFS - louder + 10.0 * logit
                 units.append(((gain_db - low) / (high - low)).clamp(0.0, 1.0))
+            elif param_id == "comp.threshold_db":
+                moved = torch.sigmoid(logit) + louder / (high - low)
+                units.append(moved.clamp(0.0, 1.0))
             else:
                 units.append(torch.sigmoid(logit))
         return units
@@ -191,6 +242,22 @@ def to_plain(units: Tensor, profile: Profile) -> dict[str, Tensor]:
         else:
             plain[param_id] = low + (high - low) * unit
     return plain
+
+
+def _eq_ranges(profile: Profile) -> tuple[Tensor, Tensor]:
+    """Where each band's log frequency, gain and log Q begin, and how far they reach, (bands, 3)
+    each; what the profile does not predict reaches nowhere."""
+    low, span = torch.zeros(EQ_BANDS, 3), torch.zeros(EQ_BANDS, 3)
+    for band in range(EQ_BANDS):
+        for column, key in enumerate(EQ_KEYS):
+            param_id = f"eq{band + 1}.{key}"
+            ends = (profile.values()[param_id],) * 2
+            if param_id in profile.predicted:
+                ends = profile.range_of(param_id)
+            if key != "gain_db":
+                ends = (float(np.log(ends[0])), float(np.log(ends[1])))
+            low[band, column], span[band, column] = ends[0], ends[1] - ends[0]
+    return low, span
 
 
 def _starting_logits(profile: Profile) -> Tensor:

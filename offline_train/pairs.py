@@ -234,11 +234,41 @@ def random_pair(
         length = seconds or 2.0 * (
             131_072 / 24_000 if rng.random() < 0.5 else rng.uniform(2.0, 8.0)
         )
-        speed = rng.uniform(0.88, 1.14) if rng.random() < 0.5 else 1.0
-        clean = library.clip(speaker, length, rate, rng, speed)
+        clean = _varied_clip(library, speaker, length, rate, rng)
         if usable(clean, rate):
             gentle, same = rng.random() < gentle_share, rng.random() < same_share
             return make_pair(clean, rate, rng, gentle, same)
+
+
+def _varied_clip(
+    library: Library, speaker: str, seconds: float, sample_rate: int, rng: np.random.Generator
+) -> Audio:
+    """A clip of a speaker as another throat, band, microphone or room might have made it.
+
+    Speakers are few: what varies here the network cannot learn by heart. Faster is higher, formants
+    too; music is mixed with other music; a broad equaliser and a floor of noise stay below what
+    the random chains do.
+    """
+    speed = 2.0 ** rng.uniform(-0.32, 0.32) if rng.random() < 0.75 else 1.0
+    clip = library.clip(speaker, seconds, sample_rate, rng, speed)
+    if library.speakers[speaker][0].kind == "music" and rng.random() < 0.35:
+        other = library.clip(library.draw(rng, "music"), seconds, sample_rate, rng)
+        size = min(len(clip), len(other))
+        level = 10.0 ** (rng.uniform(-12.0, 0.0) / 20.0) * _rms(clip) / max(_rms(other), 1e-6)
+        clip = clip[:size] + np.float32(level) * other[:size]
+    if rng.random() < 0.5:
+        colour = random_equaliser(sample_rate, rng, gentle=True)
+        clip = Equaliser(colour.freq_hz, 0.6 * colour.gain_db, np.minimum(colour.q, 1.0)).apply(
+            clip, sample_rate
+        )
+    if rng.random() < 0.3:
+        level = 10.0 ** (rng.uniform(-70.0, -35.0) / 20.0) * _rms(clip)
+        clip = clip + np.float32(level) * rng.standard_normal(len(clip), dtype=np.float32)
+    return clip
+
+
+def _rms(x: Audio) -> float:
+    return float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))) if len(x) else 0.0
 
 
 def usable(clean: Audio, sample_rate: int, min_seconds: float = 2.0) -> bool:
