@@ -34,6 +34,8 @@ class Pools:
 class Stage:
     """One stage of training. windows: of the MR-STFT in the loss, empty where it has none.
 
+    frames: of each example's audio that a step hears, 0 for all; draws: how many of the windows
+    it compares by, 0 for all. Fewer of both make more steps a minute.
     every: steps between validations. patience: validations without a better one before it ends.
     settings_weight: of the settings loss beside the audio loss.
     """
@@ -46,21 +48,45 @@ class Stage:
     every: int
     patience: int
     windows: tuple[int, ...] = ()
+    frames: int = 0
+    draws: int = 0
     mae_weight: float = 0.0
     settings_weight: float = 1.0
 
 
 @dataclass(frozen=True)
+class Proxies:
+    """The neural proxies' size and training, for the strategies that use them.
+
+    dilations: of the blocks, in samples; each block's kernel is that far spread.
+    """
+
+    channels: int = 16
+    kernel: int = 9
+    dilations: tuple[int, ...] = (1, 8, 64, 256)
+    steps: int = 1_500
+    batch: int = 8
+    frames: int = 16_384
+    learning_rate: float = 2e-3
+    windows: tuple[int, ...] = (128, 512, 2048)
+
+
+@dataclass(frozen=True)
 class Config:
-    """A run: seed, profile, size of the model, threads, pools, the two stages, evaluation."""
+    """A run: seed, profile, size of the model, threads, pools, proxies, stages, evaluation.
+
+    strategy: how the loss on sound gets back to the parameters, one of `offline_train.strategies`.
+    """
 
     seed: int
     profile: str
+    strategy: str
     width: int
     dropout: float
     threads: int
     examples: int
     pools: Pools
+    proxies: Proxies
     settings: Stage
     audio: Stage
 
@@ -69,7 +95,7 @@ def read(path: Path) -> Config:
     """Read a configuration. Raises: ConfigError naming the file and what is wrong with it."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        sections = {"pools": Pools, "settings": Stage, "audio": Stage}
+        sections = {"pools": Pools, "proxies": Proxies, "settings": Stage, "audio": Stage}
         made = {name: _section(kind, data.pop(name, {}), name) for name, kind in sections.items()}
         config = _section(Config, {**data, **made}, "")
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValueError) as error:

@@ -24,10 +24,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from offline_train.checkpoint import progress_bars
 from offline_train.data import DataError, Library, Recording, scan, synthesised
 from offline_train.losses import mr_stft
 from offline_train.pairs import Pair, make_pair, usable
-from offline_train.train import progress_bars
 from realtime.measure import centroid_hz, loudness_lufs
 from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.predictor import ModelError, Predictor

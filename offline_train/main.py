@@ -1,6 +1,7 @@
 """Train the model: data, train, evaluate, export, from the first recording to the ONNX file.
 
     python -m offline_train.main [--data DIR] [--out DIR] [--config FILE] [--smoke] [--ship]
+                                 [--strategy {ad,np,np-fh,np-hh,spsa}]
 
 Without --data it trains on audio that it synthesises. Everything is written below --out; a run
 that was interrupted goes on where it stopped when started again with the same --out.
@@ -9,6 +10,7 @@ that was interrupted goes on where it stopped when started again with the same -
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import json
 import os
@@ -20,13 +22,14 @@ from pathlib import Path
 
 import torch
 
-from offline_train import evaluate, pool
+from offline_train import evaluate, pool, strategies
+from offline_train.checkpoint import progress_bars
 from offline_train.config import CONFIGS, Config, ConfigError, read
 from offline_train.data import DataError, Recording, scan, synthesised
 from offline_train.export import ParityError, export
 from offline_train.model import StyleModel
 from offline_train.pool import Pool, Recipe
-from offline_train.train import progress_bars, train_stage
+from offline_train.train import train_stage
 from realtime.params import PROFILES, table_hash
 from realtime.predictor import MODEL_FOLDER
 
@@ -47,12 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/latest"), help="the run's folder")
     parser.add_argument("--config", type=Path, help="a TOML file; configs/default.toml")
     parser.add_argument("--smoke", action="store_true", help="every stage, in under two minutes")
+    parser.add_argument(
+        "--strategy", choices=strategies.names(), help="how the loss reaches the parameters"
+    )
     parser.add_argument("--resume", action="store_true", help="fail unless --out holds a run")
     parser.add_argument("--ship", action="store_true", help="put the model into realtime/model")
     options = parser.parse_args(arguments)
     config_path = options.config or CONFIGS / ("smoke.toml" if options.smoke else "default.toml")
     try:
         config = read(config_path)
+        if options.strategy:
+            config = dataclasses.replace(config, strategy=options.strategy)
         train, val = scan(options.data) if options.data else synthesised()
         out = open_run(options.out, config, train + val, options.resume)
         model_path = run(config, train, val, out)
@@ -77,11 +85,16 @@ def run(config: Config, train: list[Recording], val: list[Recording], out: Path)
     validation = _pool("validation", val, out, config, 1, config.pools.validation, with_audio=True)
 
     # train: first on settings, which is cheap, then on what it sounds like
-    model = StyleModel(PROFILES[config.profile], config.width, config.dropout)
+    profile = PROFILES[config.profile]
+    workshop = strategies.Workshop(out, profile, audio, config.proxies, config.seed)
+    strategy = strategies.load(config.strategy, workshop)
+    model = StyleModel(profile, config.width, config.dropout)
     inputs, references = (torch.from_numpy(features.arrays[k]) for k in ("input", "reference"))
     model.set_statistics(inputs, references)
-    train_stage("settings", model, features, validation, config.settings, config.seed, out)
-    best = train_stage("audio", model, audio, validation, config.audio, config.seed, out)
+    train_stage(
+        "settings", model, features, validation, config.settings, config.seed, out, strategy
+    )
+    best = train_stage("audio", model, audio, validation, config.audio, config.seed, out, strategy)
 
     # export: checked against torch on features of held-out recordings
     path = out / MODEL_NAME

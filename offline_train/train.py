@@ -7,22 +7,21 @@ killed and resumed ends where it would have ended.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from offline_train.augment import augment
+from offline_train.checkpoint import progress_bars, save
 from offline_train.config import Stage
-from offline_train.effects import chain
 from offline_train.losses import WINDOWS, audio_loss, mr_stft, settings_loss
 from offline_train.model import STYLE, StyleModel, to_plain
 from offline_train.pool import Pool
+from offline_train.strategies import Strategy
 from realtime.features import LAYOUT
 from realtime.params import BY_ID, WORKING_LOUDNESS_LUFS, Profile
 
@@ -35,17 +34,6 @@ Batch = Mapping[str, Tensor]
 Say = Callable[[str], None]
 
 
-def progress_bars() -> Progress:
-    """How this package shows progress."""
-    return Progress(
-        TextColumn("{task.description:>24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-
-
 def train_stage(
     name: str,
     model: StyleModel,
@@ -54,6 +42,7 @@ def train_stage(
     stage: Stage,
     seed: int,
     out: Path,
+    strategy: Strategy,
     say: Say = print,
 ) -> float:
     """Train `model` in place through one stage and leave its best weights in it.
@@ -71,7 +60,7 @@ def train_stage(
     path = out / f"{name}.ckpt"
     state = _load(path)
     if state is None:
-        best = validate(model, validation, stage)
+        best = validate(model, validation, stage, strategy)
         state = {"step": 0, "best": best, "since": 0, "history": [(0, best)]}
         state["best_weights"] = _copy(model)
         say(f"{name}: starts at {best:.4f}")
@@ -84,11 +73,11 @@ def train_stage(
         bar = bars.add_task(name, total=stage.steps, completed=state["step"], note="")
         while state["step"] < stage.steps and state["since"] < stage.patience:
             for _ in range(min(stage.every, stage.steps - state["step"])):
-                loss = _step(model, optimiser, pool, stage, seed, state["step"])
+                loss = _step(model, optimiser, pool, stage, seed, state["step"], strategy)
                 average.update_parameters(model)
                 state["step"] += 1
                 bars.update(bar, completed=state["step"], note=f"loss {loss:.3f}")
-            value = validate(average.module, validation, stage)
+            value = validate(average.module, validation, stage, strategy)
             state["history"].append((state["step"], value))
             state["since"] += 1
             if value < state["best"]:
@@ -111,6 +100,7 @@ def _step(
     stage: Stage,
     seed: int,
     step: int,
+    strategy: Strategy,
 ) -> float:
     rng = np.random.default_rng([seed, len(stage.windows), step])
     torch.manual_seed(int(rng.integers(2**62)))
@@ -130,14 +120,26 @@ def _step(
     terms = settings_loss(values, curve, batch, model.profile)
     loss = stage.settings_weight * torch.stack(list(terms.values())).sum()
     if stage.windows:
-        output = render(values, batch, model.profile)
-        loss = loss + audio_loss(output, batch["target_audio"], stage.windows, stage.mae_weight)
+        heard = _cut(batch, stage.frames, rng)
+        windows = rng.permutation(stage.windows)[: stage.draws or None].tolist()
+        output = strategy.train(*staged(values, heard, model.profile))
+        loss = loss + audio_loss(output, heard["target_audio"], windows, stage.mae_weight)
     optimiser.zero_grad()
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
     if torch.isfinite(norm):
         optimiser.step()
     return float(loss.detach())
+
+
+def _cut(batch: Batch, frames: int, rng: np.random.Generator) -> Batch:
+    """The batch with `frames` of its audio from a random place on; with all of it where 0."""
+    room = batch["input_audio"].shape[1] - frames
+    if frames == 0 or room <= 0:
+        return batch
+    start = int(rng.integers(room + 1))
+    sides = ("input_audio", "target_audio")
+    return {**batch, **{side: batch[side][:, start : start + frames] for side in sides}}
 
 
 def _perturb(features: Tensor, noise: float, model: StyleModel) -> Tensor:
@@ -147,21 +149,23 @@ def _perturb(features: Tensor, noise: float, model: StyleModel) -> Tensor:
     return torch.cat([features[:, :STYLE] + scale, features[:, STYLE:]], dim=1)
 
 
-def render(values: Mapping[str, Tensor], batch: Batch, profile: Profile) -> Tensor:
-    """The batch's input audio through the twin chain, gain staging as on stage."""
-    staged = dict(values)
-    if "input.gain_db" not in staged:
+def staged(
+    values: Mapping[str, Tensor], batch: Batch, profile: Profile
+) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    """What a strategy renders: the batch's input audio, the values with those that the profile
+    freezes and the gain staging of a live session, the sample rates."""
+    rate = batch["sample_rate"]
+    complete = {i: torch.full_like(rate, value) for i, value in profile.frozen.items()}
+    complete.update(values)
+    if "input.gain_db" not in complete:
         low, high = BY_ID["input.gain_db"].minimum, BY_ID["input.gain_db"].maximum
         loudness = batch["input"][:, LAYOUT["loudness"]][:, 0]
-        staged["input.gain_db"] = (WORKING_LOUDNESS_LUFS - loudness).clamp(low, high)
-    rate = batch["sample_rate"]
-    for param_id, value in profile.frozen.items():
-        staged[param_id] = torch.full_like(rate, value)
-    return chain(batch["input_audio"], staged, profile.band_types, rate)
+        complete["input.gain_db"] = (WORKING_LOUDNESS_LUFS - loudness).clamp(low, high)
+    return batch["input_audio"], complete, rate
 
 
 @torch.no_grad()
-def validate(model: StyleModel, pool: Pool, stage: Stage) -> float:
+def validate(model: StyleModel, pool: Pool, stage: Stage, strategy: Strategy) -> float:
     """Mean over the pool of the settings loss or, where the stage trains on audio, of the
     MR-STFT (all of the metric's windows) of the model's rendering against the target."""
     model.eval()
@@ -172,19 +176,12 @@ def validate(model: StyleModel, pool: Pool, stage: Stage) -> float:
         values = to_plain(units, model.profile)
         if stage.windows:
             windows = [w for w in WINDOWS if w <= batch["input_audio"].shape[1]]
-            output = render(values, batch, model.profile)
+            output = strategy.hear(*staged(values, batch, model.profile))
             total += float(mr_stft(output, batch["target_audio"], windows).sum())
         else:
             terms = settings_loss(values, curve, batch, model.profile)
             total += float(torch.stack(list(terms.values())).sum()) * len(curve)
     return total / len(pool)
-
-
-def save(state: Mapping[str, Any], path: Path) -> None:
-    """Write a checkpoint atomically: a kill in the middle leaves the old one."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    torch.save(dict(state), temporary)
-    os.replace(temporary, path)
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -124,6 +124,7 @@ OFFLINE_MAY = ("realtime.params", "realtime.preset", "realtime.features", "realt
 OFFLINE_RENDERS = {
     "offline_train.evaluate": ("realtime.predictor", "realtime.transfer", "realtime.chain"),
     "offline_train.export": ("realtime.predictor",),
+    "offline_train.live": ("realtime.transfer",),
     "offline_train.synth": ("realtime.synthesis",),
     "offline_train.main": ("realtime.predictor",),  # where a model is shipped to
 }

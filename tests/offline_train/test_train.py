@@ -20,10 +20,12 @@ from offline_train.config import CONFIGS, ConfigError, Stage, read  # noqa: E402
 from offline_train.data import synthesised  # noqa: E402
 from offline_train.export import PARITY_BOUND, ParityError, export, parity  # noqa: E402
 from offline_train.model import StyleModel  # noqa: E402
+from offline_train.strategies.ad import AutomaticDifferentiation  # noqa: E402
 from offline_train.train import train_stage  # noqa: E402
 from realtime.params import EQ_COMP, PROFILES, table_hash  # noqa: E402
 from realtime.predictor import Predictor  # noqa: E402
 
+EXACT = AutomaticDifferentiation(EQ_COMP)
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE_SECONDS = 120.0
 STAGE = Stage(
@@ -137,9 +139,9 @@ def test_an_interrupted_stage_ends_where_it_would_have_ended(examples, tmp_path,
         model = small_model(examples)
         if name == "cut":
             with pytest.raises(KeyboardInterrupt):
-                train_stage("s", model, Cut(examples, batches), examples, stage, 1, out)
+                train_stage("s", model, Cut(examples, batches), examples, stage, 1, out, EXACT)
             model = small_model(examples)
-        best = train_stage("s", model, examples, examples, stage, 1, out)
+        best = train_stage("s", model, examples, examples, stage, 1, out, EXACT)
         finals.append((best, torch.cat([p.detach().ravel() for p in model.parameters()])))
     assert finals[0][0] == finals[1][0]
     assert torch.equal(finals[0][1], finals[1][1])
@@ -149,7 +151,7 @@ def test_training_lowers_the_loss_and_keeps_the_best(examples, tmp_path):
     longer = Stage(**{**STAGE.__dict__, "steps": 120, "every": 40, "learning_rate": 5e-3})
     model = small_model(examples)
     said: list[str] = []
-    best = train_stage("s", model, examples, examples, longer, 1, tmp_path, said.append)
+    best = train_stage("s", model, examples, examples, longer, 1, tmp_path, EXACT, said.append)
     values = [float(line.split()[-1]) for line in said]
     assert best == pytest.approx(min(values), abs=1e-4)
     assert best < 0.97 * values[0]
@@ -158,7 +160,9 @@ def test_training_lowers_the_loss_and_keeps_the_best(examples, tmp_path):
 def test_training_stops_early_when_nothing_gets_better(examples, tmp_path):
     stuck = Stage(**{**STAGE.__dict__, "learning_rate": 0.0, "steps": 100, "patience": 2})
     said: list[str] = []
-    train_stage("s", small_model(examples), examples, examples, stuck, 1, tmp_path, said.append)
+    train_stage(
+        "s", small_model(examples), examples, examples, stuck, 1, tmp_path, EXACT, said.append
+    )
     assert "step 6," in said[-1]
 
 
