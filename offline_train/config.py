@@ -91,18 +91,46 @@ class Config:
     audio: Stage
 
 
-def read(path: Path) -> Config:
+@dataclass(frozen=True)
+class SeedExperiment:
+    """The paper's own experiment, see `seed_experiment`. frames: of a clip; channels: of the
+    encoder's first layer; patience: how often the validation loss may rise before it ends."""
+
+    seed: int
+    strategy: str
+    sample_rate: int
+    frames: int
+    tracks: int
+    held_out: int
+    channels: int
+    batch: int
+    epochs: int
+    patience: int
+    learning_rate: float
+    windows: tuple[int, ...]
+    threads: int
+    proxies: Proxies
+
+
+SECTIONS: dict[str, Any] = {"pools": Pools, "proxies": Proxies, "settings": Stage, "audio": Stage}
+
+
+def read(path: Path) -> Config | SeedExperiment:
     """Read a configuration. Raises: ConfigError naming the file and what is wrong with it."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        sections = {"pools": Pools, "proxies": Proxies, "settings": Stage, "audio": Stage}
-        made = {name: _section(kind, data.pop(name, {}), name) for name, kind in sections.items()}
-        config = _section(Config, {**data, **made}, "")
+        experiment = data.pop("experiment", None)
+        if experiment not in (None, "seed"):
+            raise ValueError(f"unknown experiment {experiment!r}")
+        kind: Any = SeedExperiment if experiment else Config
+        wanted = SECTIONS.keys() & {field.name for field in fields(kind)}
+        made = {name: _section(SECTIONS[name], data.pop(name, {}), name) for name in wanted}
+        config = _section(kind, {**data, **made}, "")
+        if not experiment and config.profile not in PROFILES:
+            raise ValueError(f"unknown profile {config.profile!r}")
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"configuration {str(path)!r}: {reason}") from None
-    if config.profile not in PROFILES:
-        raise ConfigError(f"configuration {str(path)!r}: unknown profile {config.profile!r}")
     return config
 
 

@@ -2,7 +2,7 @@
 
 The network's rounds leave the bands about right; what is left over is a smooth least-squares
 problem in eighteen unknowns, which some steps of a solver finish better than any network would.
-The steps are plain tensor operations, differentiable and without a branch.
+The steps are differentiable and without a branch; scripted, they export as one loop.
 
 Source: Levenberg 1944, Marquardt 1963; weights after Holland and Welsch 1977, "Robust regression
 using iteratively reweighted least-squares".
@@ -13,11 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from offline_train.effects.peq import band_responses_db
-from realtime.params import BandType
+from offline_train.effects.peq import magnitudes_db
 
 STEPS = 10
-STEP_LOGIT = 0.1  # of the finite differences, in logits
+STEP_LOGIT = 0.1  # of the finite differences
 SOFTEN_DB = 1.5  # residuals beyond this count by their size, not by its square
 DAMPING = 0.03  # of the mean curvature: keeps a band that does nothing where it is
 REACH = 1.5  # logits a step may move a parameter
@@ -27,7 +26,8 @@ def fit(
     logits: Tensor,
     low: Tensor,
     span: Tensor,
-    kinds: tuple[BandType, ...],
+    is_peak: Tensor,
+    is_high: Tensor,
     curve_db: Tensor,
     weight: Tensor,
     hz: Tensor,
@@ -38,43 +38,76 @@ def fit(
     response comes close to `curve_db` (batch, points) at `hz`, a constant apart.
 
     low, span: (bands, 3), where sigmoid(logit) 0 stands and how far 1 is from there, in
-    log Hz, dB and log Q. weight: (batch, points) of sum 1. rate: (batch,).
+    log Hz, dB and log Q. is_peak, is_high: of `peq.kind_masks`. weight: (batch, points) of sum 1.
+    rate: (batch,).
     """
-    batch, bands, _ = logits.shape
-    unknowns = 3 * bands
+    numbers = torch.tensor([STEP_LOGIT, SOFTEN_DB, DAMPING, REACH], dtype=logits.dtype)
+    sides = (low, span, is_peak, is_high, curve_db, weight, hz, rate)
+    return _fit(logits, *sides, torch.eye(3 * low.shape[0], dtype=logits.dtype), numbers, steps)
 
-    def responses(at: Tensor) -> Tensor:
-        plain = low + span * torch.sigmoid(at)
-        freq_hz, gain_db, q = torch.exp(plain[..., 0]), plain[..., 1], torch.exp(plain[..., 2])
-        return band_responses_db(kinds, freq_hz, gain_db, q, rate, hz)
 
-    nudges = STEP_LOGIT * torch.eye(3, dtype=logits.dtype)
+@torch.jit.script
+def _responses(
+    logits: Tensor,
+    low: Tensor,
+    span: Tensor,
+    is_peak: Tensor,
+    is_high: Tensor,
+    hz: Tensor,
+    rate: Tensor,
+) -> Tensor:
+    plain = low + span * torch.sigmoid(logits)
+    freq_hz, gain_db, q = torch.exp(plain[:, :, 0]), plain[:, :, 1], torch.exp(plain[:, :, 2])
+    return magnitudes_db(is_peak, is_high, freq_hz, gain_db, q, rate, hz)
+
+
+@torch.jit.script
+def _solve(square: Tensor, right: Tensor, one: Tensor) -> Tensor:
+    """square x = right, (batch, n, n) and (batch, n), by elimination without pivoting: `square`
+    is symmetric and its diagonal well above zero. one: (n, n), the identity."""
+    rows = torch.cat([square, right[:, :, None]], dim=2)
+    for k in range(one.shape[0]):
+        row = rows[:, k]
+        column = rows[:, :, k]
+        pivot = column[:, k]
+        scaled = row / pivot[:, None]
+        rows = rows - (column - one[k])[:, :, None] * scaled[:, None]
+    return rows[:, :, -1]
+
+
+@torch.jit.script
+def _fit(
+    logits: Tensor,
+    low: Tensor,
+    span: Tensor,
+    is_peak: Tensor,
+    is_high: Tensor,
+    curve_db: Tensor,
+    weight: Tensor,
+    hz: Tensor,
+    rate: Tensor,
+    one: Tensor,
+    numbers: Tensor,
+    steps: int,
+) -> Tensor:
+    step, soften, damping, reach = numbers[0], numbers[1], numbers[2], numbers[3]
+    nudges = step * one[:3, :3]
     for _ in range(steps):
-        now = responses(logits)
-        slopes = [(responses(logits + nudge) - now) / STEP_LOGIT for nudge in nudges]
-        jacobian = torch.stack(slopes, 2).reshape(batch, unknowns, -1)
+        now = _responses(logits, low, span, is_peak, is_high, hz, rate)
+        slopes = [
+            (_responses(logits + nudges[k], low, span, is_peak, is_high, hz, rate) - now) / step
+            for k in range(3)
+        ]
+        jacobian = torch.stack(slopes, 2).flatten(1, 2)
         jacobian = jacobian - (jacobian * weight[:, None]).sum(2, keepdim=True)
         left = curve_db - now.sum(1)
         left = left - (left * weight).sum(1, keepdim=True)
-        robust = weight / torch.sqrt(1.0 + (left / SOFTEN_DB).square())
+        robust = weight / torch.sqrt(1.0 + (left / soften).square())
         weighted = jacobian * robust[:, None]
         square = weighted @ jacobian.transpose(1, 2)
-        toward = (weighted @ left[:, :, None])[..., 0]
-        curvature = weighted.mul(jacobian).sum(2)
-        ridge = DAMPING * (curvature + curvature.mean(1, keepdim=True)) + 1e-4
-        square = square + ridge[:, :, None] * torch.eye(unknowns, dtype=logits.dtype)
-        move = _solve(square, toward).reshape(batch, bands, 3)
-        logits = logits + REACH * torch.tanh(move / REACH)
+        toward = (weighted @ left[:, :, None])[:, :, 0]
+        curvature = (weighted * jacobian).sum(2)
+        ridge = damping * (curvature + curvature.mean(1, keepdim=True)) + 1e-4
+        move = _solve(square + ridge[:, :, None] * one, toward, one).reshape(logits.shape)
+        logits = logits + reach * torch.tanh(move / reach)
     return logits
-
-
-def _solve(square: Tensor, right: Tensor) -> Tensor:
-    """square x = right, (batch, n, n) and (batch, n), by elimination without pivoting: `square`
-    is symmetric and its diagonal well above zero."""
-    unknowns = right.shape[1]
-    rows = torch.cat([square, right[:, :, None]], dim=2)
-    one = torch.eye(unknowns, dtype=right.dtype)
-    for k in range(unknowns):
-        column = rows[:, :, k : k + 1] - one[:, k : k + 1]
-        rows = rows - column * (rows[:, k : k + 1] / rows[:, k : k + 1, k : k + 1])
-    return rows[:, :, unknowns]

@@ -1,61 +1,59 @@
 """How much of the difference from the target is left: model against untouched input.
 
-    python -m offline_train.evaluate --data DIR [--set speech|music] [--rate 24000] [--examples N]
+    python -m offline_train.main evaluate --data DIR [--set speech|music] [--rate 24000]
+                                          [--examples N] [--model FILE]
 
-Goes the way a user goes: `realtime.transfer` predicts with the ONNX file and renders with the
-compiled chain. Protocol: the pairs of `pairs` (the recipe, nothing gentle, nothing the same) on
-held-out speakers, clips of 262,144 samples (524,288 at 44.1 kHz and above): the speaker's
+The model goes the way a user goes: `realtime.transfer` predicts with the ONNX file and renders
+with the compiled chain. Protocol: the pairs of `pairs` (the recipe, nothing gentle, nothing the
+same) on held-out speakers, clips of 262,144 samples (524,288 at 44.1 kHz and above): the speaker's
 recordings joined in random order and cut in half, a half that is too short repeated to length,
 so that reference and input never share content. Untouched is the input as it is, at the
-recipe's -12 dBFS peak. A failure is counted and left out, never scored.
+recipe's -12 dBFS peak. Beside the model stands the rule-based way of `baseline`. Intervals are
+95 % ones, by the bootstrap over examples. A failure is counted and left out, never scored.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from rich.console import Console
 from rich.table import Table
 
+from offline_train import baseline
 from offline_train.checkpoint import progress_bars
 from offline_train.data import DataError, Library, Recording, scan, synthesised
-from offline_train.losses import mr_stft
+from offline_train.metrics import METRICS, distances, ratio_interval
 from offline_train.pairs import Pair, make_pair, usable
-from realtime.measure import centroid_hz, loudness_lufs
 from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.predictor import ModelError, Predictor
-from realtime.preset import Preset
 from realtime.transfer import predict, render
 
 Audio = npt.NDArray[np.float32]
-Transfer = Callable[[Audio, Audio, int], Preset]
+Method = Callable[[Audio, Audio, int], Audio]  # input, reference, sample rate -> output
 
 SEED = 42
 CLIP_FRAMES = 262_144  # below 44.1 kHz, twice that from there on
 MIN_SPEAKER_SECONDS = 3.0
-METRICS = ("MR-STFT", "SCE Hz", "RMS dB", "LUFS dB")
+UNTOUCHED = "untouched"
 
 
 @dataclass
 class Scores:
-    """Per example and metric, (examples, 4) each; failures: one line each."""
+    """rows: method -> per example and metric, (examples, 4), the same examples for all methods;
+    failures: one line each."""
 
-    untouched: list[list[float]] = field(default_factory=list)
-    model: list[list[float]] = field(default_factory=list)
+    rows: dict[str, list[list[float]]]
     failures: list[str] = field(default_factory=list)
 
-    def ratios(self) -> npt.NDArray[np.float64]:
-        """Mean of the model over mean of the untouched input, a metric each; NaN without any."""
-        if not self.model:
-            return np.full(len(METRICS), np.nan)
-        return np.mean(self.model, axis=0) / np.mean(self.untouched, axis=0)
+    def ratios(self, method: str) -> npt.NDArray[np.float64]:
+        """Mean of a method over mean of the untouched input, a metric each; NaN without any."""
+        return ratio_interval(self.rows[method], self.rows[UNTOUCHED])[0]
 
 
 @dataclass(frozen=True)
@@ -105,71 +103,64 @@ def _cut(pair: Pair, swap: bool) -> Example:
 def evaluate(
     chosen: Sequence[Example],
     sample_rate: int,
-    transfer: Transfer,
+    methods: Mapping[str, Method],
     advance: Callable[[], object] = lambda: None,
 ) -> Scores:
-    """Score `transfer` (input, reference, sample_rate) -> preset, and the untouched input."""
-    scores = Scores()
+    """Score what each of `methods` makes of the examples, and the untouched input."""
+    everything = {UNTOUCHED: lambda x, ref, rate: x, **methods}
+    scores = Scores({name: [] for name in everything})
     for number, example in enumerate(chosen):
         try:
-            preset = transfer(example.input, example.reference, sample_rate)
-            output = render(example.input, preset, sample_rate)
+            outputs = {
+                name: method(example.input, example.reference, sample_rate)
+                for name, method in everything.items()
+            }
         except ValueError as error:  # bad audio by our own rules; anything else is a bug
             scores.failures.append(f"example {number}: {error}")
         else:
-            scores.untouched.append(distances(example.input, example.target, sample_rate))
-            scores.model.append(distances(output, example.target, sample_rate))
+            for name, output in outputs.items():
+                scores.rows[name].append(distances(output, example.target, sample_rate))
         advance()
     return scores
 
 
-def distances(output: Audio, target: Audio, sample_rate: int) -> list[float]:
-    """METRICS of output against target, (frames,) each: absolute differences, real dB."""
-    pair = (torch.from_numpy(output)[None], torch.from_numpy(target)[None])
-    rms = [
-        20.0 * np.log10(np.sqrt(np.mean(np.square(x, dtype=np.float64))) + 1e-9)
-        for x in (output, target)
-    ]
-    centroids = [centroid_hz(x[:, None], sample_rate) for x in (output, target)]
-    loudness = [max(-70.0, loudness_lufs(x[:, None], sample_rate)) for x in (output, target)]
-    return [
-        float(mr_stft(*pair)),
-        abs(centroids[0] - centroids[1]),
-        float(abs(rms[0] - rms[1])),
-        abs(loudness[0] - loudness[1]),
-    ]
-
-
 def table(scores: Scores, title: str) -> Table:
-    """What `python -m offline_train.evaluate` prints."""
-    made = Table(
-        title=title, caption=f"{len(scores.model)} examples, {len(scores.failures)} failed"
-    )
+    """What is printed: means, and ratios with their intervals."""
+    count = len(scores.rows[UNTOUCHED])
+    made = Table(title=title, caption=f"{count} examples, {len(scores.failures)} failed")
     made.add_column("")
     for metric in METRICS:
         made.add_column(metric, justify="right")
-    if scores.model:
-        for name, rows in (("untouched", scores.untouched), ("model", scores.model)):
+    for name, rows in scores.rows.items():
+        if rows:
             made.add_row(name, *(f"{value:.3f}" for value in np.mean(rows, axis=0)))
-    made.add_row("ratio", *(f"{value:.3f}" for value in scores.ratios()))
+    for name, rows in scores.rows.items():
+        if name != UNTOUCHED:
+            ratio, low, high = ratio_interval(rows, scores.rows[UNTOUCHED])
+            cells = zip(ratio, low, high, strict=True)
+            made.add_row(f"{name}, ratio", *(f"{r:.3f} ({a:.3f}-{b:.3f})" for r, a, b in cells))
     return made
+
+
+def by_model(model: Path | None) -> Method:
+    """What an ONNX file (the shipped one where None) makes of an input.
+
+    Raises: ModelError where it cannot be used.
+    """
+    predictor = Predictor(model)
+    return lambda x, ref, rate: render(x, predict(x, ref, rate, predictor=predictor), rate)
 
 
 def run(
     recordings: Sequence[Recording], sample_rate: int, count: int, model: Path | None, title: str
 ) -> Scores:
-    """Evaluate a model file (the shipped one where None) and print the table."""
-    predictor = Predictor(model)
+    """Evaluate a model file and the baseline, and print the table."""
+    methods = {"rules": baseline.transfer, "model": by_model(model)}
     chosen = examples(recordings, sample_rate, count)
     with progress_bars() as bars:
         bar = bars.add_task("evaluate", total=len(chosen), note="")
-        scores = evaluate(
-            chosen,
-            sample_rate,
-            lambda x, ref, rate: predict(x, ref, rate, predictor=predictor),
-            lambda: bars.advance(bar),
-        )
-    Console().print(table(scores, title))
+        scores = evaluate(chosen, sample_rate, methods, lambda: bars.advance(bar))
+    Console(width=120).print(table(scores, title))
     for failure in scores.failures:
         print(f"failed: {failure}")
     return scores
@@ -183,7 +174,7 @@ def select(recordings: Sequence[Recording], kind: str, sample_rate: int) -> list
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m offline_train.evaluate", description=__doc__.split("\n")[0]
+        prog="python -m offline_train.main evaluate", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--data", type=Path, help="recordings; synthesised where not given")
     parser.add_argument("--set", choices=("speech", "music"), default="speech", dest="kind")
@@ -209,7 +200,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -22,20 +22,23 @@ WINDOWS = (32, 128, 512, 2_048, 8_192, 32_768)
 MAGNITUDE_FLOOR = 1e-8  # of the squared magnitude
 
 
-def mr_stft(x: Tensor, y: Tensor, windows: Sequence[int] = WINDOWS) -> Tensor:
-    """Distance of x and y (batch, frames), one value each: (batch,)."""
+def mr_stft(
+    x: Tensor, y: Tensor, windows: Sequence[int] = WINDOWS, hop: int | None = None
+) -> Tensor:
+    """Distance of x and y (batch, frames), one value each: (batch,). hop: half of each window
+    where None."""
     total = torch.zeros(len(x), dtype=x.dtype)
     for size in windows:
         window = torch.hann_window(size, dtype=x.dtype)
-        first, second = (_power(s, size, window) for s in (x, y))
+        first, second = (_power(s, size, hop or size // 2, window) for s in (x, y))
         log = 0.5 * (torch.log(first) - torch.log(second)).abs().mean((1, 2))
         linear = (torch.sqrt(first) - torch.sqrt(second)).abs().mean((1, 2))
         total = total + log + linear
     return total / len(windows)
 
 
-def _power(x: Tensor, size: int, window: Tensor) -> Tensor:
-    spectrum = torch.stft(x, size, size // 2, size, window, return_complex=True)
+def _power(x: Tensor, size: int, hop: int, window: Tensor) -> Tensor:
+    spectrum = torch.stft(x, size, hop, size, window, return_complex=True)
     return torch.view_as_real(spectrum).square().sum(-1).clamp_min(MAGNITUDE_FLOOR)
 
 

@@ -2,6 +2,7 @@
 
     python -m offline_train.main [--data DIR] [--out DIR] [--config FILE] [--smoke] [--ship]
                                  [--strategy {ad,np,np-fh,np-hh,spsa}]
+    python -m offline_train.main evaluate --help
 
 Without --data it trains on audio that it synthesises. Everything is written below --out; a run
 that was interrupted goes on where it stopped when started again with the same --out.
@@ -22,9 +23,9 @@ from pathlib import Path
 
 import torch
 
-from offline_train import evaluate, pool, strategies
+from offline_train import evaluate, pool, seed_experiment, strategies
 from offline_train.checkpoint import progress_bars
-from offline_train.config import CONFIGS, Config, ConfigError, read
+from offline_train.config import CONFIGS, Config, ConfigError, SeedExperiment, read
 from offline_train.data import DataError, Recording, scan, synthesised
 from offline_train.export import ParityError, export
 from offline_train.model import StyleModel
@@ -43,6 +44,9 @@ class RunError(ValueError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["evaluate"]:
+        return evaluate.main(given[1:])
     parser = argparse.ArgumentParser(
         prog="python -m offline_train.main", description=__doc__.split("\n")[0]
     )
@@ -55,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--resume", action="store_true", help="fail unless --out holds a run")
     parser.add_argument("--ship", action="store_true", help="put the model into realtime/model")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     config_path = options.config or CONFIGS / ("smoke.toml" if options.smoke else "default.toml")
     try:
         config = read(config_path)
@@ -63,6 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config = dataclasses.replace(config, strategy=options.strategy)
         train, val = scan(options.data) if options.data else synthesised()
         out = open_run(options.out, config, train + val, options.resume)
+        torch.set_num_threads(config.threads)
+        if isinstance(config, SeedExperiment):
+            seed_experiment.run(config, train, val, out)
+            return 0
         model_path = run(config, train, val, out)
     except (ConfigError, DataError, RunError, ParityError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -75,7 +83,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(config: Config, train: list[Recording], val: list[Recording], out: Path) -> Path:
     """All stages in order; each leaves its result in `out`. Returns the ONNX file's path."""
     started = time.monotonic()
-    torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     print(f"data: {len(train)} recordings to train on, {len(val)} held out; run in {out}")
 
@@ -139,7 +146,9 @@ def _pool(
         )
 
 
-def open_run(out: Path, config: Config, recordings: Sequence[Recording], resume: bool) -> Path:
+def open_run(
+    out: Path, config: Config | SeedExperiment, recordings: Sequence[Recording], resume: bool
+) -> Path:
     """The run's folder, new or of the same run. Raises: RunError where it holds another run."""
     told = hashlib.sha256("\n".join(sorted(str(r.path) for r in recordings)).encode()).hexdigest()
     identity = json.dumps(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from offline_train import curve_fit
-from offline_train.effects.peq import response_db
+from offline_train.effects.peq import kind_masks, response_db
 from offline_train.loudness import k_weight, louder_db
 from realtime.features import BAND_HZ, BANDS, LAYOUT, SIZE, SPECTRUM_PERCENTILES
 from realtime.params import BY_ID, EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
@@ -85,6 +85,9 @@ class StyleModel(nn.Module):
         low, span = _eq_ranges(profile)
         self.register_buffer("eq_low", low)
         self.register_buffer("eq_span", span)
+        is_peak, is_high = kind_masks(profile.band_types)
+        self.register_buffer("is_peak", is_peak)
+        self.register_buffer("is_high", is_high)
         self.register_buffer("loudness_weight", self.band_hz * k_weight())
         self.encoder = nn.Sequential(
             nn.Linear(STYLE, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, EMBEDDING)
@@ -157,10 +160,9 @@ class StyleModel(nn.Module):
         start = torch.stack(
             [torch.stack([columns[at[i]] if i in at else still for i in row], 1) for row in ids], 1
         )
-        kinds = self.profile.band_types
         fitted = curve_fit.fit(
             start.clamp(-EQ_LOGIT_MAX, EQ_LOGIT_MAX),
-            self.eq_low, self.eq_span, kinds, curve, weight, hz, rate,
+            self.eq_low, self.eq_span, self.is_peak, self.is_high, curve, weight, hz, rate,
             FIT_STEPS_TRAINING if self.training else curve_fit.STEPS,
         )  # fmt: skip
         for band, row in enumerate(ids):

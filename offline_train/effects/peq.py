@@ -18,7 +18,6 @@ from offline_train.effects.spectrum import through
 from realtime.params import BandType
 
 EQ_MAX_FRACTION = 0.45  # of the sample rate: no band's frequency goes higher
-TINY = 1e-30  # keeps a logarithm finite where a shelf meets 0 Hz or Nyquist
 
 
 def design(
@@ -83,24 +82,40 @@ def band_responses_db(
     The magnitude of `design`'s filters, written in sines of half the angles: exact in float32
     down to 20 Hz, where the coefficients themselves no longer are.
     """
+    return magnitudes_db(*kind_masks(kinds), freq_hz, gain_db, q, sample_rate, hz)
+
+
+def kind_masks(kinds: Sequence[BandType]) -> tuple[Tensor, Tensor]:
+    """Which bands are peaks and which are high shelves, (bands, 1) each."""
+    return tuple(torch.tensor([[kind == k] for kind in kinds]) for k in ("peak", "high_shelf"))
+
+
+@torch.jit.script
+def magnitudes_db(
+    is_peak: Tensor,
+    is_high: Tensor,
+    freq_hz: Tensor,
+    gain_db: Tensor,
+    q: Tensor,
+    sample_rate: Tensor,
+    hz: Tensor,
+) -> Tensor:
+    """`band_responses_db` with the bands' kinds as masks. Scripted, so that a loop around it can
+    be exported as a loop."""
     rate = sample_rate[:, None]
-    at = torch.sin(math.pi * hz / rate).square()[:, None]
-    centre = torch.sin(math.pi * torch.minimum(freq_hz, EQ_MAX_FRACTION * rate) / rate).square()
-    u = at * (1.0 - centre[..., None])
-    v = (1.0 - at) * centre[..., None]
-    a = 10.0 ** (gain_db[..., None] / 40.0)
-    damped = u * v / q[..., None].square()
-    bands = []
-    for band, kind in enumerate(kinds):
-        ub, vb, ab, db = u[:, band], v[:, band], a[:, band], damped[:, band]
-        if kind == "peak":
-            above, below = (ub - vb).square() + ab**2 * db, (ub - vb).square() + db / ab**2
-        else:
-            low, high = (ub, vb) if kind == "low_shelf" else (vb, ub)
-            above = ab**2 * ((ab * high - low).square() + ab * db)
-            below = (high - ab * low).square() + ab * db
-        bands.append(torch.log(above + TINY) - torch.log(below + TINY))
-    return (10.0 / math.log(10.0)) * torch.stack(bands, 1)
+    at = torch.sin(3.141592653589793 * hz / rate).square()[:, None]
+    corner = torch.minimum(freq_hz, 0.45 * rate)
+    centre = torch.sin(3.141592653589793 * corner / rate).square()[:, :, None]
+    u, v = at * (1.0 - centre), (1.0 - at) * centre
+    a = torch.exp(gain_db * 0.05756462732485115)[:, :, None]  # 10^(gain / 40)
+    damped = u * v / q[:, :, None].square()
+    low, high = torch.where(is_high, v, u), torch.where(is_high, u, v)
+    apart = (u - v).square()
+    above = torch.where(
+        is_peak, apart + a * a * damped, a * a * ((a * high - low).square() + a * damped)
+    )
+    below = torch.where(is_peak, apart + damped / (a * a), (high - a * low).square() + a * damped)
+    return 4.342944819032518 * (torch.log(above + 1e-30) - torch.log(below + 1e-30))
 
 
 def peq(

@@ -15,13 +15,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from offline_train.config import Proxies
 from offline_train.effects import chain
-from offline_train.pool import Pool
 from realtime.params import Profile
+
+
+class Sounds(Protocol):
+    """What a `pool.Pool` with audio is to a strategy."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: npt.NDArray[np.integer]) -> dict[str, Tensor]:
+        """Rows: input_audio (rows, frames), input (rows, features.SIZE), sample_rate (rows,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,7 @@ class Workshop:
 
     out: Path
     profile: Profile
-    pool: Pool
+    pool: Sounds
     proxies: Proxies
     seed: int
 

@@ -27,7 +27,8 @@ from realtime.predictor import Predictor  # noqa: E402
 
 EXACT = AutomaticDifferentiation(EQ_COMP)
 ROOT = Path(__file__).resolve().parents[2]
-SMOKE_SECONDS = 120.0
+SMOKE_SECONDS = 120.0  # of the processor's time: a busy machine takes longer by the clock
+PATIENCE_SECONDS = 900.0
 STAGE = Stage(
     steps=9, batch=8, learning_rate=1e-3, weight_decay=0.01, noise=0.05, every=3, patience=9
 )
@@ -41,14 +42,14 @@ def command(out: Path) -> list[str]:
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, float]:
     """A smoke run that is killed in its first stage and started again: output, folder, seconds."""
     out = tmp_path_factory.mktemp("smoke") / "run"
-    started = time.monotonic()
+    began, spent = time.monotonic(), _children_seconds()
     first = subprocess.Popen(
         command(out), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
     while not (out / "settings.ckpt").exists():
         assert first.poll() is None, "the run ended before its first checkpoint"
-        assert time.monotonic() - started < SMOKE_SECONDS
+        assert time.monotonic() - began < PATIENCE_SECONDS
         time.sleep(0.02)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
@@ -56,7 +57,13 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, float]:
         [*command(out), "--resume"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert second.returncode == 0, second.stderr[-2_000:]
-    return second.stdout, out, time.monotonic() - started
+    return second.stdout, out, _children_seconds() - spent
+
+
+def _children_seconds() -> float:
+    """Processor time of all children that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def test_smoke_runs_every_stage_in_time(smoke):
