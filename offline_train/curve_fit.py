@@ -15,10 +15,12 @@ from torch import Tensor
 
 from offline_train.effects.peq import magnitudes_db
 
-STEPS = 10
+STEPS = 15
 STEP_LOGIT = 0.1  # of the finite differences
 SOFTEN_DB = 1.5  # residuals beyond this count by their size, not by its square
-DAMPING = 0.03  # of the mean curvature: keeps a band that does nothing where it is
+# Of the curvature, at the first step and the last: keeps a band that does nothing where it is, and,
+# high at first, two machines' roundings from finding two different answers.
+DAMPING, DAMPING_END = 0.3, 0.03
 REACH = 1.5  # logits a step may move a parameter
 
 
@@ -41,7 +43,8 @@ def fit(
     log Hz, dB and log Q. is_peak, is_high: of `peq.kind_masks`. weight: (batch, points) of sum 1.
     rate: (batch,).
     """
-    numbers = torch.tensor([STEP_LOGIT, SOFTEN_DB, DAMPING, REACH], dtype=logits.dtype)
+    fall = (DAMPING_END / DAMPING) ** (1.0 / (STEPS - 1))
+    numbers = torch.tensor([STEP_LOGIT, SOFTEN_DB, DAMPING, fall, REACH], dtype=logits.dtype)
     sides = (low, span, is_peak, is_high, curve_db, weight, hz, rate)
     return _fit(logits, *sides, torch.eye(3 * low.shape[0], dtype=logits.dtype), numbers, steps)
 
@@ -90,7 +93,7 @@ def _fit(
     numbers: Tensor,
     steps: int,
 ) -> Tensor:
-    step, soften, damping, reach = numbers[0], numbers[1], numbers[2], numbers[3]
+    step, soften, damping, fall, reach = numbers.unbind(0)
     nudges = step * one[:3, :3]
     for _ in range(steps):
         now = _responses(logits, low, span, is_peak, is_high, hz, rate)
@@ -110,4 +113,5 @@ def _fit(
         ridge = damping * (curvature + curvature.mean(1, keepdim=True)) + 1e-4
         move = _solve(square + ridge[:, :, None] * one, toward, one).reshape(logits.shape)
         logits = logits + reach * torch.tanh(move / reach)
+        damping = damping * fall
     return logits

@@ -17,9 +17,9 @@ from realtime.features import SIZE, fingerprint
 from realtime.params import table_hash
 from realtime.predictor import INPUTS, OUTPUT, Predictor
 
-# Of a unit output, torch against onnxruntime: 48 mdB of a 48 dB range. The curve fit's ten steps
-# carry rounding on: in float64 the same steps land as far away.
-PARITY_BOUND = 1e-3
+# Of a unit output, torch against onnxruntime. The curve fit carries rounding on where bands stand
+# in for each other: 5e-5 on a trained model, up to 1e-3 on one that was never trained.
+PARITY_BOUND = 3e-3
 OPSET = 17
 HALVE_FROM = 1_024  # numbers in a tensor
 

@@ -1,0 +1,92 @@
+"""The paper's experiment: its clips, its early stopping, its table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from offline_train import seed_experiment, strategies  # noqa: E402
+from offline_train.config import CONFIGS, ConfigError, SeedExperiment, read  # noqa: E402
+from offline_train.data import synthesised  # noqa: E402
+from offline_train.seed_experiment import KNOBS, SeedModel, Tracks, make_tracks  # noqa: E402
+from realtime.measure import loudness_lufs  # noqa: E402
+from realtime.params import SEED, WORKING_LOUDNESS_LUFS  # noqa: E402
+
+CONFIG = replace(
+    read(CONFIGS / "seed.toml"), strategy="ad", tracks=8, held_out=4, channels=2, batch=4, epochs=3
+)
+
+
+@pytest.fixture(scope="module")
+def tracks() -> Tracks:
+    return make_tracks(synthesised()[0], 8, "PEQ and compressor", CONFIG, 1)
+
+
+def test_the_configuration_is_the_papers():
+    config = read(CONFIGS / "seed.toml")
+    assert isinstance(config, SeedExperiment)
+    assert (config.tracks, config.sample_rate) == (1_000, 24_000)
+    assert config.frames / config.sample_rate == pytest.approx(0.53)
+    assert config.windows == (32, 128, 512, 2_048)
+    assert set(KNOBS["PEQ and compressor"]) == set(SEED.predicted)
+    assert len(SEED.predicted) == 8
+
+
+def test_another_experiment_is_refused_by_name(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('experiment = "sead"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match="sead"):
+        read(path)
+
+
+@pytest.mark.parametrize("way", KNOBS)
+def test_clips_stand_at_working_loudness_and_targets_differ(way):
+    made = make_tracks(synthesised()[0], 3, way, CONFIG, 2)
+    assert made.clip.shape == made.target.shape == made.reference.shape == (3, CONFIG.frames)
+    for clip, target in zip(made.clip.numpy(), made.target.numpy(), strict=True):
+        loudness = loudness_lufs(clip[:, None], CONFIG.sample_rate)
+        assert loudness == pytest.approx(WORKING_LOUDNESS_LUFS, abs=0.05)
+        assert np.abs(target).max() <= 1.0
+        assert np.abs(clip - target).max() > 1e-3
+    again = make_tracks(synthesised()[0], 3, way, CONFIG, 2)
+    assert torch.equal(made.target, again.target)
+
+
+def test_the_model_sets_every_parameter_from_both_sounds(tracks):
+    torch.manual_seed(1)
+    model = SeedModel(SEED, 2).eval()
+    units = model(tracks.clip, tracks.reference)
+    assert units.shape == (8, 8)
+    assert float(units.detach().min()) > 0.0 and float(units.detach().max()) < 1.0
+    for sides in ((tracks.clip.flip(0), tracks.reference), (tracks.clip, tracks.reference.flip(0))):
+        assert float((model(*sides) - units).detach().abs().max()) > 1e-5
+
+
+def test_training_ends_when_the_validation_loss_rises(tracks, tmp_path, capsys):
+    held_out = replace(tracks, target=tracks.target.flip(0), reference=tracks.reference)
+    config = replace(CONFIG, epochs=40, learning_rate=0.0)  # it can only stand still: no fall
+    workshop = strategies.Workshop(tmp_path, SEED, tracks, config.proxies, 1)
+    strategy = strategies.load("ad", workshop)
+    torch.manual_seed(1)
+    model = SeedModel(SEED, 2)
+    for layer in model.encoder:
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 0.0
+    seed_experiment.fit(model, strategy, tracks, held_out, config, tmp_path)
+    assert capsys.readouterr().out.count("seed: epoch") == 2
+
+
+def test_the_whole_experiment_runs_and_shows_the_papers_figures(tmp_path, capsys):
+    train, val = synthesised()
+    rows = seed_experiment.run(CONFIG, train, val, tmp_path)
+    assert set(rows) == set(KNOBS)
+    assert all(np.isfinite(row).all() for row in rows.values())
+    shown = capsys.readouterr().out
+    for figure in ("0.0539 / 0.2703", "0.0686 / 0.4552", "10798.1200 / 79496.9100", "32768"):
+        assert figure in shown
+    best = torch.load(tmp_path / "seed.ckpt", weights_only=False)
+    assert best["epoch"] <= CONFIG.epochs
