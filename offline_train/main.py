@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 
 from offline_train import evaluate, pool, seed_experiment, strategies
+from offline_train.calibrate import calibrate
 from offline_train.checkpoint import progress_bars
 from offline_train.config import CONFIGS, Config, ConfigError, SeedExperiment, read
 from offline_train.data import DataError, Recording, scan, synthesised
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = read(config_path)
         if options.strategy:
             config = dataclasses.replace(config, strategy=options.strategy)
+        if config.strategy not in strategies.names():
+            known = ", ".join(strategies.names())
+            raise ConfigError(f"unknown strategy {config.strategy!r}, known are {known}")
         train, val = scan(options.data) if options.data else synthesised()
         out = open_run(options.out, config, train + val, options.resume)
         torch.set_num_threads(config.threads)

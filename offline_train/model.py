@@ -24,6 +24,7 @@ from realtime.params import BY_ID, EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
 EMBEDDING = 96
 STYLE = SIZE - 1  # all but the loudness, which stands last
 GAIN_STEP_DB = 12.0  # what a logit of 1 moves a +-24 dB gain, near 0 dB
+GAIN_DB_PER_LOGIT = 10.0  # of the output gain, which has no sigmoid
 CHANNELS = 32  # of the convolutions along frequency
 CONTEXT = 12  # of them, how many tell every band about the whole
 ROUNDS = 4  # of looking at what the equaliser leaves over and correcting it
@@ -71,6 +72,7 @@ class StyleModel(nn.Module):
     feature_std: Tensor
     difference_std: Tensor
     match: Tensor
+    start: Tensor
 
     def __init__(self, profile: Profile, width: int = 256, dropout: float = 0.1) -> None:
         super().__init__()
@@ -82,7 +84,7 @@ class StyleModel(nn.Module):
         self.register_buffer("match", _matching_gains(profile))
         self.register_buffer("start", _starting_logits(profile))
         self.register_buffer("band_hz", torch.tensor(BAND_HZ, dtype=torch.float32))
-        low, span = _eq_ranges(profile)
+        low, span = eq_ranges(profile)
         self.register_buffer("eq_low", low)
         self.register_buffer("eq_span", span)
         is_peak, is_high = kind_masks(profile.band_types)
@@ -202,7 +204,12 @@ class StyleModel(nn.Module):
             logit = logits[:, index : index + 1]
             low, high = self.profile.range_of(param_id)
             if param_id == "output.gain_db":
-                gain_db = reference[:, STYLE:] - WORKING_LOUDNESS_LUFS - louder + 10.0 * logit
+                gain_db = (
+                    reference[:, STYLE:]
+                    - WORKING_LOUDNESS_LUFS
+                    - louder
+                    + GAIN_DB_PER_LOGIT * logit
+                )
                 units.append(((gain_db - low) / (high - low)).clamp(0.0, 1.0))
             elif param_id == "comp.threshold_db":
                 moved = torch.sigmoid(logit) + louder / (high - low)
@@ -246,7 +253,7 @@ def to_plain(units: Tensor, profile: Profile) -> dict[str, Tensor]:
     return plain
 
 
-def _eq_ranges(profile: Profile) -> tuple[Tensor, Tensor]:
+def eq_ranges(profile: Profile) -> tuple[Tensor, Tensor]:
     """Where each band's log frequency, gain and log Q begin, and how far they reach, (bands, 3)
     each; what the profile does not predict reaches nowhere."""
     low, span = torch.zeros(EQ_BANDS, 3), torch.zeros(EQ_BANDS, 3)

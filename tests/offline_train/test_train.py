@@ -15,10 +15,12 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from offline_train import pool  # noqa: E402
+from offline_train import pool, strategies  # noqa: E402
+from offline_train.calibrate import calibrate  # noqa: E402
 from offline_train.config import CONFIGS, ConfigError, Stage, read  # noqa: E402
 from offline_train.data import synthesised  # noqa: E402
 from offline_train.export import PARITY_BOUND, ParityError, export, parity  # noqa: E402
+from offline_train.main import main  # noqa: E402
 from offline_train.model import StyleModel  # noqa: E402
 from offline_train.strategies.ad import AutomaticDifferentiation  # noqa: E402
 from offline_train.train import train_stage  # noqa: E402
@@ -204,9 +206,29 @@ def test_export_that_differs_is_not_written(examples, tmp_path):
 
 def test_every_configuration_in_the_package_reads():
     found = sorted(CONFIGS.glob("*.toml"))
-    assert {"default.toml", "smoke.toml"} <= {path.name for path in found}
+    assert {"default.toml", "smoke.toml", "seed.toml"} <= {path.name for path in found}
     for path in found:
-        assert read(path).settings.steps > 0
+        assert read(path).strategy in strategies.names()
+
+
+def test_calibration_takes_away_what_the_level_lacks(examples):
+    model = small_model(examples)
+    at = EQ_COMP.predicted.index("output.gain_db")
+    first = calibrate(model, examples, EXACT, lambda line: None)
+    assert calibrate(model, examples, EXACT, lambda line: None) == pytest.approx(0.0, abs=0.05)
+    model.start[at] -= 0.3  # 3 dB
+    assert calibrate(model, examples, EXACT, lambda line: None) == pytest.approx(3.0, abs=0.05)
+    assert abs(first) < 20.0
+
+
+def test_a_strategy_that_is_none_is_named(tmp_path, capsys):
+    text = (CONFIGS / "smoke.toml").read_text(encoding="utf-8")
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace('strategy = "ad"', 'strategy = "hope"'), encoding="utf-8")
+    assert main(["--config", str(path), "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert "hope" in said and "np-fh" in said and said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
