@@ -106,6 +106,7 @@ def run(config: Config, train: list[Recording], val: list[Recording], out: Path)
         "settings", model, features, validation, config.settings, config.seed, out, strategy
     )
     best = train_stage("audio", model, audio, validation, config.audio, config.seed, out, strategy)
+    calibrate(model, audio, strategy)
 
     # export: checked against torch on features of held-out recordings
     path = out / MODEL_NAME
