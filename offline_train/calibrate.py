@@ -1,7 +1,7 @@
 """The last turn of a screw: the level that training on spectra leaves a little low.
 
-A loss that is unsure of a spectrum does best below it, so the sound comes out too quiet on average.
-What it is off by on training pairs goes into where the output gain starts from.
+A loss that is unsure of a spectrum does best below it, so the sound comes out too quiet.
+What it lacks on training pairs goes into where the output gain starts from.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from offline_train.train import staged
 PAIRS = 512
 BATCH = 16
 SILENCE = 1e-10  # mean square: quieter examples have no level to speak of
-REACH_DB = 20.0  # further off is a failure of the equaliser's, and none of the level's
 
 
 @torch.no_grad()
 def calibrate(
     model: StyleModel, pool: Pool, strategy: Strategy, say: Callable[[str], object] = print
 ) -> float:
-    """Move the model's output gain by the mean of what it lacks on pairs of `pool`; returns that
+    """Move the model's output gain by the median of what it lacks on pairs of `pool`; returns that
     in dB. Does nothing where the profile predicts no output gain."""
     if "output.gain_db" not in model.profile.predicted:
         return 0.0
@@ -40,8 +39,7 @@ def calibrate(
         given, wanted = (x.square().mean(1) for x in (output, batch["target_audio"]))
         heard = torch.minimum(given, wanted) > SILENCE
         lacks.append(10.0 * torch.log10(wanted[heard] / given[heard]))
-    lack = torch.cat(lacks)
-    lack_db = float(lack[lack.abs() < REACH_DB].mean())
+    lack_db = float(torch.cat(lacks).median())
     at = model.profile.predicted.index("output.gain_db")
     model.start[at] += lack_db / GAIN_DB_PER_LOGIT
     say(f"calibrate: output gain {lack_db:+.2f} dB")

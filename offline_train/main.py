@@ -55,9 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/latest"), help="the run's folder")
     parser.add_argument("--config", type=Path, help="a TOML file; configs/default.toml")
     parser.add_argument("--smoke", action="store_true", help="every stage, in under two minutes")
-    parser.add_argument(
-        "--strategy", choices=strategies.names(), help="how the loss reaches the parameters"
-    )
+    ways = strategies.names()
+    parser.add_argument("--strategy", choices=ways, help="how the loss reaches the parameters")
     parser.add_argument("--resume", action="store_true", help="fail unless --out holds a run")
     parser.add_argument("--ship", action="store_true", help="put the model into realtime/model")
     options = parser.parse_args(given)
