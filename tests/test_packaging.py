@@ -133,7 +133,7 @@ def declared(*extras: str) -> set[str]:
     ("folder", "extras"),
     [
         ("realtime", ["demo"]),
-        ("benchmarks", ["dev", "demo"]),
+        ("benchmarks", ["train", "dev", "demo"]),
         ("offline_train", ["train"]),
         ("tests", ["train", "dev", "demo"]),
     ],
