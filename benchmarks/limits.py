@@ -58,8 +58,9 @@ class Kernel:
 KERNELS = {
     # Six sections of two channels in sixteen lanes, five multiply-adds each; one waits.
     "equaliser": Kernel(waits=1.0, f32=0.0, f64=5 * 16),
-    # Level, logarithm, curve, exponential, two gains; a multiply-add and a minimum wait.
-    "compressor": Kernel(waits=2.0, f32=48.0, f64=7.0),
+    # Level, logarithm, curve, exponential, two gains; the ballistics four frames a step, of which
+    # a multiply-add and three comparisons wait.
+    "compressor": Kernel(waits=4 / 4, f32=48.0, f64=34.0),
     # A channel: clipper 10, mix 4; two recursions of 4 and a last one, an eighth of it waiting.
     "distortion": Kernel(waits=2 / 8, f32=2 * 14, f64=2 * 12),
     # Send 2, pre-delay 2, diffusion 6 x 4, taps 8 x 1, gain 8, damping 8 x 5, Hadamard 32,

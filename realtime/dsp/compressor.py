@@ -7,12 +7,24 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.dsp.blocks import CHUNK
-from realtime.dsp.intrinsics import JIT, exp2_f32, frame_f32, log2_f32, scratch_f32
+from realtime.dsp.intrinsics import (
+    JIT,
+    exp2_f32,
+    frame_f32,
+    log2_f32,
+    scratch_f32,
+    scratch_f64,
+    shaped,
+)
+from realtime.dsp.lookahead import LANES_F64, lower_pole_f64, settle
 from realtime.dsp.units import one_pole
 
-COMPRESSOR_STATE = (1,)  # float64: the gain reduction in dB, 0 at rest
+# float64, 0 at rest: the gain reduction in dB, the poles with which the histories of lookahead
+# were made, and those: what was wanted and what was done.
+COMPRESSOR_STATE = (3 + 2 * LANES_F64,)
 
 _THRESHOLD, _SLOPE, _KNEE, _ATTACK, _RELEASE, _MAKEUP = range(6)
+_BUFFER = CHUNK + LANES_F64
 _FLOOR = np.float32(1e-6)  # -120 dBFS: what silence counts as
 _DB_PER_OCTAVE = np.float32(6.0205999132796239)  # dB in a doubling of amplitude
 _OCTAVES_PER_DB = 1.0 / 6.0205999132796239
@@ -58,6 +70,7 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
     """
     channels = audio.shape[0]
     gains = scratch_f32(CHUNK)
+    wanted, done = scratch_f64(_BUFFER), scratch_f64(_BUFFER)
     per_frame = 1.0 / max(frames, 1)
     threshold, slope, knee, makeup = (
         np.float32(coefs[_THRESHOLD]), np.float32(coefs[_SLOPE]),
@@ -70,8 +83,6 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
     zero, half, tiny = np.float32(0.0), np.float32(0.5), np.float32(1e-9)
 
     left, right = audio[0], audio[channels - 1]
-    r = state[0]
-    attack, release = coefs[_ATTACK], coefs[_RELEASE]
     for i in range(frames):
         t = frame_f32(i)
         level = max(max(abs(left[i]), abs(right[i])), _FLOOR)
@@ -80,22 +91,19 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
         bend = min(max(over + half * width, zero), width)
         beyond = max(over - half * width, zero)
         reduction = bend * bend * (half / max(width, tiny)) + beyond
-        gains[i] = -(slope + t * d_slope) * reduction
+        wanted[LANES_F64 + i] = np.float64(-(slope + t * d_slope) * reduction)
     # Attack where the target lies below r, else release: of the two one-pole steps that is
     # the lower one where attack is the faster, and the higher one where it is the slower.
-    if attack <= release:
-        for i in range(frames):
-            g = np.float64(gains[i])
-            r = min(attack * r + (1.0 - attack) * g, release * r + (1.0 - release) * g)
-            gains[i] = np.float32(r)
-    else:
-        for i in range(frames):
-            g = np.float64(gains[i])
-            r = max(attack * r + (1.0 - attack) * g, release * r + (1.0 - release) * g)
-            gains[i] = np.float32(r)
-    state[0] = r
+    attack, release = coefs[_ATTACK], coefs[_RELEASE]
+    history = shaped(state[3:], (2, LANES_F64))
+    if attack != state[1] or release != state[2]:
+        settle(history, 0.0)  # at a target that is reached, whatever the poles
+        state[1], state[2] = attack, release
+    sign = 1.0 if attack <= release else -1.0
+    lower_pole_f64(history, wanted, done, attack, release, sign, frames)
+    state[0] = history[1, LANES_F64 - 1]
     for i in range(frames):
-        db = gains[i] + makeup + frame_f32(i) * d_makeup
+        db = np.float32(done[LANES_F64 + i]) + makeup + frame_f32(i) * d_makeup
         gains[i] = exp2_f32(db * np.float32(_OCTAVES_PER_DB))
     for channel in range(channels):
         samples = audio[channel]
