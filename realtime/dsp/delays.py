@@ -14,20 +14,20 @@ from realtime.dsp.intrinsics import JIT_EXACT
 from realtime.dsp.lookahead import LANES_F32
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def _copy(source, out):
     for i in range(out.shape[0]):
         out[i] = source[i]
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def onward(at, count, length):
     """The place `count` samples further in a ring of `length`; both below it."""
     at += count
     return at - length if at >= length else at
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def read_ring(ring, length, at, out):
     """Fill `out` with the samples from `at` on of a ring of `length` samples."""
     count = out.shape[0]
@@ -36,7 +36,7 @@ def read_ring(ring, length, at, out):
     _copy(ring[: count - first], out[first:])
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def write_ring(ring, length, at, source):
     """The reverse of read_ring."""
     count = source.shape[0]
@@ -45,13 +45,13 @@ def write_ring(ring, length, at, source):
     _copy(source[first:], ring[: count - first])
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def _add(source, factor, more, out):
     for i in range(out.shape[0]):
         out[i] = source[i] + factor * more[i]
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def write_sum(ring, length, at, source, factor, more):
     """write_ring of source + factor * more."""
     count = source.shape[0]
@@ -60,7 +60,7 @@ def write_sum(ring, length, at, source, factor, more):
     _add(source[first:], factor, more[first:], ring[: count - first])
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def _allpass_piece(samples, delayed, g):
     for i in range(samples.shape[0]):
         d = delayed[i]
@@ -69,7 +69,7 @@ def _allpass_piece(samples, delayed, g):
         delayed[i] = w
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def allpass(samples, ring, length, at, g):
     """One Schroeder allpass in place: (z^-length - g) / (1 - g z^-length); returns the new `at`.
 
@@ -84,7 +84,7 @@ def allpass(samples, ring, length, at, g):
     return at
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def hadamard(lines, count):
     """The 8 x 8 Hadamard matrix over sqrt 8 (orthogonal: it loses nothing), frame by frame.
 
