@@ -94,7 +94,10 @@ def read_references(args: argparse.Namespace) -> tuple[Reference, ...]:
 @lru_cache(maxsize=1)
 def predictor(model: str | None) -> Predictor:
     """The model of --model, or the shipped one, loaded once. Raises: ModelError"""
-    from realtime.predictor import Predictor
+    from realtime.measure import LOADING
+
+    with LOADING:
+        from realtime.predictor import Predictor
 
     return Predictor(model)
 
@@ -103,11 +106,10 @@ def predict_with(model: str | None) -> Predict:
     """How a style asks that model, which is loaded by then or at the first call."""
 
     def call(x: Audio, reference: Audio, rate: int, reference_rate: int) -> Preset:
+        loaded = predictor(model)
         from realtime.transfer import predict
 
-        return predict(
-            x, reference, rate, reference_rate=reference_rate, predictor=predictor(model)
-        )
+        return predict(x, reference, rate, reference_rate=reference_rate, predictor=loaded)
 
     return call
 

@@ -21,6 +21,7 @@ from realtime.targets import BUTTONS, GLOBALS, REVERT, TARGETS, VALUES
 BYPASS_FADE_MS = 40.0
 PANIC_FADE_MS = 10.0
 CHANGE_FADE_MS = 25.0  # a whole preset: 50 ms are promised, and a block of 1024 takes 21 more
+END_FADE_MS = 40.0  # to silence, at the end of a session
 
 Publish = Callable[[Preset, float | None], None]
 
@@ -239,7 +240,7 @@ class Controls:
         """Fade to silence, for good: whatever hands do from now on is not heard."""
         quiet = {gain: BY_ID[gain].minimum for gain in ("input.gain_db", "output.gain_db")}
         with self._lock:
-            self._publish(self._heard().with_values(quiet), CHANGE_FADE_MS)
+            self._publish(self._heard().with_values(quiet), END_FADE_MS)
             self._publish = lambda preset, fade_ms: None
 
     def _heard(self) -> Preset:

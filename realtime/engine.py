@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 from realtime.audio_io import StreamPlan
 from realtime.bridge import Bridge
-from realtime.controls import CHANGE_FADE_MS, Controls
+from realtime.controls import END_FADE_MS, Controls
 from realtime.live_stream import LiveStream
 from realtime.measure import Sound, preload
 from realtime.meters import Display, Meters
@@ -171,7 +171,7 @@ class LiveEngine:
         """Go quiet before the stream ends: sound cut off in full swing is a click."""
         self._controls.finish()
         counters, rate = self._bridge.counters(), self.plan.sample_rate
-        last = counters["frames"] + CHANGE_FADE_MS * 1e-3 * rate
+        last = counters["frames"] + END_FADE_MS * 1e-3 * rate
         block_seconds = counters["frames"] / max(1, counters["blocks"]) / rate
         limit = time.monotonic() + _FADE_OUT_SECONDS + 3.0 * block_seconds
         while self._bridge.counters()["frames"] < last and time.monotonic() < limit:

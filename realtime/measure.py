@@ -6,6 +6,7 @@ Audio is float32 `(frames, channels)`, full scale +-1.0. Not for the audio threa
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 Audio = NDArray[np.float32]
 
+# Two threads that load parts of SciPy at once can find it half made: hold this where that may be.
+LOADING = threading.Lock()
 SANE_PEAK = 32.0  # the chain drops louder samples (and those that are no numbers) as faults
 _METER_SECONDS = 0.4  # BS.1770's block: the shortest sound with a loudness
 _FRAME_SECONDS = 0.04
@@ -41,9 +44,10 @@ def measure(x: Audio, sample_rate: int) -> Sound:
 
 def preload() -> None:
     """Load the loudness meter ahead of its first use: it takes a second to import."""
-    import pyloudnorm
+    with LOADING:
+        import pyloudnorm
 
-    assert pyloudnorm
+        assert pyloudnorm
 
 
 def without_faults(x: Audio) -> Audio:
@@ -56,6 +60,7 @@ def loudness_lufs(x: Audio, sample_rate: int) -> float:
     """Integrated loudness, ITU-R BS.1770-4; -inf if silent or shorter than 0.4 s."""
     if len(x) <= _METER_SECONDS * sample_rate:
         return -math.inf
+    preload()
     import pyloudnorm
 
     with np.errstate(divide="ignore", invalid="ignore"):
