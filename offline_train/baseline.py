@@ -1,7 +1,8 @@
 """The rule-based way, without learning: match the spectrum, then compress to the loudness.
 
 A linear-phase filter of 63 taps brings the input's mean spectrum to the reference's; then a 3:1
-compressor's threshold goes down until, at the reference's peak, the loudness fits too.
+compressor's threshold goes down until, at the reference's peak, the loudness fits too. What is
+too loud at that peak without a compressor is turned down.
 
 Source: C. J. Steinmetz, N. J. Bryan, J. D. Reiss, "Style Transfer of Audio Effects with
 Differentiable Signal Processing", JAES 70 (2022), section on baselines.
@@ -21,6 +22,7 @@ Audio = npt.NDArray[np.float32]
 FFT = 65_536
 SMOOTHING = 1_025  # bins of the Savitzky-Golay filter, of second order
 SPECTRUM_FLOOR_DB = -80.0  # below the peak: less is nothing, and nothing divides by it
+GAIN_MAX_DB = 24.0  # of the filter: more would lift what an equaliser left of noise
 TAPS = 63
 RATIO, KNEE_DB, ATTACK_MS, RELEASE_MS = 3.0, 6.0, 1.0, 50.0
 THRESHOLD_STEP_DB = 0.5
@@ -29,7 +31,7 @@ CLOSE_LU = 0.5
 
 
 def transfer(input: Audio, reference: Audio, sample_rate: int) -> Audio:
-    """The input (frames,) in the reference's style, (frames,), at the reference's peak."""
+    """The input (frames,) in the reference's style, (frames,), at the reference's peak or below."""
     matched = match_spectrum(input, reference)
     wanted = loudness_lufs(reference[:, None], sample_rate)
 
@@ -46,12 +48,15 @@ def transfer(input: Audio, reference: Audio, sample_rate: int) -> Audio:
             high = middle
         else:
             low = middle + 1
-    return compressed(low)
+    output = compressed(low)
+    too_loud = loudness_lufs(output[:, None], sample_rate) - wanted
+    return output * np.float32(10.0 ** (-max(too_loud, 0.0) / 20.0))
 
 
 def match_spectrum(input: Audio, reference: Audio) -> Audio:
     """The input through the filter that gives it the reference's smoothed mean spectrum."""
     ratio = _mean_spectrum(reference) / _mean_spectrum(input)
+    ratio = np.clip(ratio, 10.0 ** (-GAIN_MAX_DB / 20.0), 10.0 ** (GAIN_MAX_DB / 20.0))
     taps = scipy.signal.firwin2(TAPS, np.linspace(0.0, 1.0, len(ratio)), ratio, window="hann")
     return scipy.signal.fftconvolve(input, taps, mode="same").astype(np.float32)
 

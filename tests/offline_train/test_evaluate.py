@@ -14,6 +14,7 @@ from offline_train.data import DataError, Recording, synthesised
 from offline_train.evaluate import Example, Scores, examples
 from offline_train.metrics import METRICS, distances, ratio_interval
 from realtime.features import AudioError
+from realtime.measure import loudness_lufs
 from tests.support import speech_like
 
 RATE = 24_000
@@ -111,7 +112,8 @@ def test_rules_bring_spectrum_and_loudness_nearer(drawn):
         before, after = distances(x, dull, RATE), distances(out, dull, RATE)
         assert after[METRICS.index("SCE Hz")] < 0.5 * before[METRICS.index("SCE Hz")]
         assert after[METRICS.index("LUFS dB")] < max(1.0, before[METRICS.index("LUFS dB")])
-        assert np.abs(out).max() == pytest.approx(np.abs(dull).max(), rel=1e-5)
+        assert np.abs(out).max() <= np.abs(dull).max() * 1.00001
+        assert loudness_lufs(out[:, None], RATE) <= loudness_lufs(dull[:, None], RATE) + 0.01
 
 
 def test_rules_leave_what_is_alike_alone(drawn):
