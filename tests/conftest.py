@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from tests.jack_slots import free_slots_of_the_dead
+
 ROOT = Path(__file__).resolve().parent.parent
 JACK_START_S = 20.0
 
@@ -100,6 +102,7 @@ def running_jack(
     if jackd is None:
         unavailable("jackd is not installed (Debian: apt-get install jackd2)")
     driver = ["-r", str(sample_rate), "-p", str(period)]
+    free_slots_of_the_dead()  # a server that had to be killed left one
     with log.open("wb") as output:
         process = subprocess.Popen(
             [jackd, "-n", name, "--no-mlock", *options, "-d", "dummy", *driver],
@@ -113,7 +116,7 @@ def running_jack(
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(20)  # killed, it would keep one of JACK's eight slots
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
