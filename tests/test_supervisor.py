@@ -189,7 +189,10 @@ def test_ctrl_c_ends_while_starting(jack_server: JackServer, style: Path, second
         pressed = time.monotonic()
         status, out, err = live.end(signal.SIGINT)
         assert time.monotonic() - pressed < allowed(live, 1.0)
-    assert (status == 0) == ("DSP per block" in out)  # a quick machine was playing already
+    if status == 0:  # a quick machine was playing already
+        assert "DSP per block" in out
+    else:
+        assert out == ""
     if status == 130:  # else Python itself was still starting
         assert err == "afx-live: stopped\n"
 
