@@ -43,6 +43,7 @@ ALLOWED = {
     "realtime.midi.learn": ("realtime.midi", "realtime.midi.*", "realtime.targets"),
     "realtime.midi.ports": ("realtime.midi.port_names", "realtime.midi.systems"),
     "realtime.osc_packets": ("pythonosc",),
+    "realtime.plugins.setting": ("realtime.params",),
     # The supervisor holds what it keeps as bytes: only a report at the end needs the classes.
     "realtime.lifeline": (),
     "realtime.child": ("realtime.lifeline", "realtime.screen.terminal"),

@@ -1,0 +1,87 @@
+"""What a hosted plugin is, where it sits and how it is set: plain data, standard library only.
+
+`PluginParam` is a row like the table's, so that MIDI, OSC, presets and the screen treat a
+plugin's parameters as they treat the chain's own.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, field
+
+from realtime.params import Param
+
+# The points of the chain where a plugin may sit, in the order of the signal.
+POINTS = ("before-eq", "before-comp", "before-dist", "before-reverb", "after-reverb")
+SLOTS = {
+    **{point: point for point in POINTS},
+    "after-eq": "before-comp",
+    "after-comp": "before-dist",
+    "after-dist": "before-reverb",
+}
+DEFAULT_SLOT = "before-reverb"
+SMOOTHING_MS = 20.0
+MIX = "mix"  # every hosted plugin's own blend of dry (0) and plugin (1), beside its parameters
+
+
+class PluginError(ValueError):
+    """A plugin that cannot be used; the message names it and what is wrong in one line."""
+
+
+@dataclass(frozen=True)
+class PluginParam(Param):
+    """A plugin's parameter in its plain units, through what the plugin itself says of them.
+
+    id: "NAME.KEY", NAME the plugin's in this chain. index: the plugin's own number of it.
+    units, plains: equally many points of the plugin's curve from its normalised value (0..1,
+        ascending) to the plain one (ascending or descending); a straight line between them.
+    texts: what it calls each of its steps; the plain value is then the step's number.
+    """
+
+    index: int = 0
+    units: tuple[float, ...] = (0.0, 1.0)
+    plains: tuple[float, ...] = (0.0, 1.0)
+    texts: tuple[str, ...] = ()
+
+    def to_unit(self, value: float) -> float:
+        """Plain value -> the plugin's normalised 0..1. Values outside the range are clamped."""
+        if self.plains[-1] < self.plains[0]:
+            return _along(self.clamp(value), self.plains[::-1], self.units[::-1])
+        return _along(self.clamp(value), self.plains, self.units)
+
+    def from_unit(self, unit: float) -> float:
+        """The plugin's normalised 0..1 -> plain value. Values outside 0..1 are clamped."""
+        value = self.clamp(_along(min(1.0, max(0.0, float(unit))), self.units, self.plains))
+        return float(round(value)) if self.texts else value
+
+
+def _along(x: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> float:
+    """Where the straight lines through the points (xs ascending, ys) are at x."""
+    right = min(max(bisect.bisect_left(xs, x), 1), len(xs) - 1)
+    x0, x1, y0, y1 = xs[right - 1], xs[right], ys[right - 1], ys[right]
+    if x1 == x0:
+        return y1
+    return y0 + (y1 - y0) * min(1.0, max(0.0, (x - x0) / (x1 - x0)))
+
+
+@dataclass(frozen=True)
+class PluginSetting:
+    """One plugin in the chain. Immutable and hashable.
+
+    name: its handle in this chain, unique there: [a-z0-9-]+; its parameters are "name.key".
+    path: of the plugin's file or bundle. identifier, version: as the plugin gives them, "" where
+        not known yet. component: which one of a file that holds several, "" for the only one.
+    point: one of POINTS. mix: 0 dry (aligned to the plugin's latency) to 1 the plugin.
+    values: key -> plain value, of the parameters that were set; all others stay as `state`, or
+        the plugin's own start, has them. state: the plugin's own bytes, empty for its start.
+    """
+
+    name: str
+    path: str
+    point: str = DEFAULT_SLOT
+    identifier: str = ""
+    version: str = ""
+    component: str = ""
+    mix: float = 1.0
+    values: tuple[tuple[str, float], ...] = field(default=())
+    state: bytes = field(default=b"", repr=False)
