@@ -11,8 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_OUT := demo-out
 # What sounddevice and pedalboard link to and do not bring along.
 LIBRARIES := libportaudio2 libatomic1
-# A real audio server, and a compiler for the watch on the audio thread.
-FOR_TESTS := jackd2 gcc libc6-dev
+# A real audio server, real plugins to host, and a compiler for the watch on the audio thread
+# and for a plugin that fails on demand.
+FOR_TESTS := jackd2 zam-plugins gcc libc6-dev
 
 demo: $(VENV)/.player
 	$(BIN)/afx-live --demo $(DEMO_OUT)
