@@ -1,0 +1,77 @@
+"""Fixtures: plugins that fail on demand, compiled as they are asked for."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.conftest import ROOT, unavailable
+
+SOURCE = ROOT / "tests" / "native" / "faulty_plugin.c"
+
+
+class BuildPlugin(Protocol):
+    def __call__(
+        self,
+        file: str = "Faulty",
+        *,
+        names: tuple[str, ...] = (),
+        channels: int = 2,
+        instrument: bool = False,
+        latency: int = 0,
+        on_load: str = "",
+    ) -> Path: ...
+
+
+@pytest.fixture
+def build_plugin(tmp_path: Path) -> BuildPlugin:
+    """Compile a VST3 plugin that fails on demand into `tmp_path / "vst3"`: its bundle's path.
+
+    file: of the bundle, without ".vst3". names: of the plugins in it, `file` where none is given.
+    latency: frames that it delays the sound by, and reports. on_load: "CRASH", "HANG" or "".
+
+    Parameters: gain (-40..20 dB), late (0..1000 ms), fault (0 none, 1 hang, 2 crash, 3 NaN, 4 as
+    late as `late` says). $FAULTY_FUSE: a file with so many bytes as hangs and crashes are left.
+    """
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        unavailable("no C compiler (Debian: apt-get install gcc)")
+
+    def build(
+        file: str = "Faulty",
+        *,
+        names: tuple[str, ...] = (),
+        channels: int = 2,
+        instrument: bool = False,
+        latency: int = 0,
+        on_load: str = "",
+    ) -> Path:
+        bundle = tmp_path / "vst3" / f"{file}.vst3"
+        binary = bundle / "Contents" / f"{platform.machine()}-linux" / f"{file}.so"
+        binary.parent.mkdir(parents=True)
+        quoted = ",".join(f'"{name}"' for name in names or (file,))
+        options = {
+            "NAMES": quoted,
+            "CHANNELS": channels,
+            "INPUTS": 0 if instrument else channels,
+            "LATENCY": latency,
+            "ON_LOAD": on_load,
+        }
+        defined = [f"-D{name}={value}" for name, value in options.items()]
+        flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden"]
+        command = [compiler, *flags, "-shared", *defined, "-o", str(binary), str(SOURCE), "-lm"]
+        subprocess.run(command, check=True)
+        return bundle
+
+    return build
+
+
+@pytest.fixture
+def faulty_plugin(build_plugin: BuildPlugin) -> Path:
+    """A stereo plugin without latency that fails on demand."""
+    return build_plugin()
