@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from realtime.lifeline import SESSION, Lifeline
 
@@ -182,7 +182,7 @@ class Recovery:
         return True
 
 
-def leave(status: int) -> None:
+def leave(status: int) -> NoReturn:
     """End this process though its sound driver hangs, as every clean-up would do too."""
     sys.stdout.flush()
     sys.stderr.flush()

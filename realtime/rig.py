@@ -1,0 +1,197 @@
+"""All that a live session is made of, put together: bridge, controls, stage, display, hands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realtime.audio_io import StreamPlan
+from realtime.bridge import Bridge
+from realtime.capture import GATE_DBFS
+from realtime.commands import predict_with
+from realtime.controls import Controls
+from realtime.engine import LiveEngine
+from realtime.interpolate import with_amount
+from realtime.live_files import LiveFiles
+from realtime.meters import Display
+from realtime.monitor import Monitor
+from realtime.preset import PresetError, save_preset
+from realtime.recovery import Recovery
+from realtime.stage import Stage
+from realtime.style import REFERENCE_SECONDS, Style, StyleRequest
+from realtime.voice import Voice
+
+if TYPE_CHECKING:
+    from realtime.midi.controller import Midi
+
+
+class Rig:
+    """What sounds, what sets it and what shows it, each connected to the others.
+
+    files: what the options name, read. plan: the stream to be opened. stop: ends the session.
+
+    Raises: ValueError (of many kinds, each one line)
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        files: LiveFiles,
+        plan: StreamPlan,
+        recovery: Recovery,
+        stop: Callable[[], None],
+    ) -> None:
+        self._args = args
+        self._plan = plan
+        self._recovery = recovery
+        self._wants_style = files.wants_style
+        amount = 1.0 if args.amount is None else args.amount
+        first = with_amount(files.begin.preset, amount)
+        rate, ins, outs = plan.sample_rate, plan.in_channels, plan.out_channels
+        self.bridge = Bridge(rate, ins, outs, first, plan.ref_channel)
+        self.monitor = Monitor(rate, ins, outs)
+        self.controls = Controls(
+            files.begin.preset,
+            self.bridge.set_preset,
+            origin=files.begin.origin if files.begin.name else "dry",
+            amount=amount,
+            morph=args.morph or 0.0,
+            matched_gain_db=self.monitor.matched_gain_db,
+        )
+        self.midi = self._midi_of(files)
+        self.display = self._display_of(files, stop)
+        self.saving = _Saving(args.save_preset, self.controls, self.display, recovery)
+        self.stage = Stage(
+            self.bridge,
+            self.controls,
+            self.monitor,
+            Style(_style_request(args, files), rate, ins, self.display.say),
+            files.programs,
+            say=self.display.say,
+            styled=self.saving.first,
+            save_to=None if args.save_preset is None else Path(args.save_preset),
+        )
+
+    def engine(self) -> LiveEngine:
+        """What runs all of it on the devices. Raises: AudioDeviceError if they do not open."""
+        return LiveEngine(
+            self._plan,
+            self.bridge,
+            self.controls,
+            self.monitor,
+            self.stage,
+            self.display,
+            self._recovery,
+            self.midi.status if self.midi else None,
+        )
+
+    def begin(self) -> None:
+        """Audio runs: go after the style that was asked for, or keep the sound there is."""
+        if not self._recovery.kept("busy", self._wants_style):
+            self.saving.first()
+        elif self.stage.style.references:
+            self.stage.style.predict()
+        else:
+            self.stage.capture()
+
+    @property
+    def failed(self) -> bool:
+        """Whether what was asked for did not come about: the style, or a file."""
+        style = self.stage.style
+        unstyled = self._wants_style and bool(style.error) and not style.presets
+        return self.saving.failed or unstyled
+
+    def open_hands(self, hands: ExitStack) -> None:
+        """Open what moves the controls from outside; leaving `hands` closes it.
+
+        Raises: MidiError, OscError
+        """
+        if self.midi is not None:
+            hands.callback(self.midi.close)
+            self.midi.start()
+        if self._args.osc is not None:
+            from realtime.osc import Osc
+
+            host, port = self._args.osc
+            osc = Osc(
+                self.controls,
+                host=host,
+                port=port,
+                reply=self._args.osc_reply,
+                say=self.display.say,
+                program=self.stage.program,
+            )
+            hands.callback(osc.close)
+            osc.start()
+
+    def _midi_of(self, files: LiveFiles) -> Midi | None:
+        if files.midi_map is None:
+            return None
+        from realtime.midi.command import midi_of
+
+        return midi_of(
+            self._args.midi,
+            files.midi_map,
+            self.controls,
+            say=lambda line: self.display.say(line),
+            program=lambda bank, number: self.stage.program(bank, number),
+        )
+
+    def _display_of(self, files: LiveFiles, stop: Callable[[], None]) -> Display:
+        """The screen, or plain lines where they are asked for or stderr is no terminal."""
+        if self._args.plain or not sys.stderr.isatty():
+            return Voice(sys.stderr)
+        from realtime.midi.status import MidiStatus
+        from realtime.screen.screen import Screen
+
+        midi = self.midi
+        return Screen(
+            self.controls,
+            midi=midi.status if midi else MidiStatus,
+            set_list=lambda: files.programs.place,
+            stop=stop,
+            output=sys.stderr,
+            learn=midi.learn if midi else None,
+            cancel_learn=midi.cancel_learn if midi else None,
+            unlearn=midi.unlearn if midi else None,
+        )
+
+
+def _style_request(args: argparse.Namespace, files: LiveFiles) -> StyleRequest:
+    return StyleRequest(
+        predict=predict_with(args.model),
+        references=files.references,
+        reference_seconds=args.ref_live or REFERENCE_SECONDS,
+        gate_dbfs=GATE_DBFS if args.gate_db is None else args.gate_db,
+        channel="" if args.ref_channel is None else f"channel {args.ref_channel}",
+    )
+
+
+class _Saving:
+    """--save-preset: the first sound that was asked for, written once."""
+
+    def __init__(
+        self, path: str | None, controls: Controls, display: Display, recovery: Recovery
+    ) -> None:
+        self._path = None if recovery.kept("saved", False) else path
+        self._recovery = recovery
+        self._controls = controls
+        self._display = display
+        self.failed = False
+
+    def first(self) -> None:
+        """Write the sound as it is now, if nothing was written yet."""
+        path, self._path = self._path, None
+        if path is None:
+            return
+        try:
+            save_preset(self._controls.state.effective, path)
+            self._recovery.keep("saved", True)
+            self._display.say(f"preset written to {path!r}")
+        except PresetError as error:  # the sound goes on; the exit status tells
+            self.failed = True
+            self._display.say(f"afx-live: {error}")
