@@ -7,9 +7,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+
+import numpy as np
+import numpy.typing as npt
 
 from realtime.audio_files import AudioFileError, FilePath, check_input, read_reference
 from realtime.capture import GATE_DBFS
@@ -31,7 +35,7 @@ _PROFILE_SECONDS_MIN = 0.5
 
 def check_paths(args: argparse.Namespace) -> None:
     """Refuse files to write that are read, exist or cannot be written. Raises: AudioFileError"""
-    named = (args.input, *(args.ref or ()), args.model, args.preset, args.set_list)
+    named = (*(args.input or ()), *(args.ref or ()), args.model, args.preset, args.set_list)
     inputs: list[FilePath] = [path for path in named if path is not None]
     if args.output is not None:
         check_audio_output(args.output, inputs, args.overwrite)
@@ -47,38 +51,77 @@ def check_paths(args: argparse.Namespace) -> None:
         raise PresetError("--output, --save-preset and --stats must be different files")
 
 
-def style_file(args: argparse.Namespace) -> int:
-    """Style --input into --output; the exit status. Raises: ValueError; nothing written then."""
-    voice = Voice(sys.stderr)
-    check_input(args.input)
+@dataclass(frozen=True)
+class FileStyle:
+    """What files are to sound like, read once for however many there are.
+
+    preset: as --preset names it, None where it is predicted for each file. origin: for a person.
+    references: what --ref names. features: what the model hears of each, (features.SIZE,).
+    """
+
+    preset: Preset | None
+    origin: str
     references: tuple[Reference, ...] = ()
+    features: tuple[npt.NDArray[np.float32], ...] = ()
+
+
+def read_style(args: argparse.Namespace) -> FileStyle:
+    """What --preset or --ref names. Raises: ValueError"""
     if args.preset is not None:
         entry = preset_entry(args.preset)
-        preset, origin = entry.preset, entry.origin
-    else:
-        references = read_references(args)
-        styles = _predict_for_file(args, references)
-        preset = morph(styles[0], styles[-1], args.morph or 0.0)
-        origin = origin_of(references)
+        return FileStyle(entry.preset, entry.origin)
+    references = read_references(args)
+    predictor(args.model)  # a model that is unusable is one for all files
+    from realtime.features import analyse
+
+    features = tuple(analyse(r.audio, r.sample_rate, "the reference") for r in references)
+    return FileStyle(None, origin_of(references), references, features)
+
+
+def style_file(args: argparse.Namespace) -> int:
+    """Style --input into --output; the exit status. Raises: ValueError; nothing written then."""
+    (source,) = args.input
+    check_input(source)
+    style = read_style(args)
+    with _progress_bar(sys.stderr) as progress:
+        session = style_one(args, style, source, args.output, Voice(sys.stderr), progress)
+    if args.save_preset is not None:
+        save_preset(session.preset, args.save_preset)
+    if style.references:
+        from realtime.session import reference_sounds
+
+        heard = reference_sounds(style.references, session.channels)
+        session.sounds = {**session.sounds, **heard}
+    finish(session, args)
+    return 0
+
+
+def style_one(
+    args: argparse.Namespace,
+    style: FileStyle,
+    source: FilePath,
+    target: FilePath,
+    voice: Voice,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Session:
+    """Style one file into another as the options say; what came of it.
+
+    progress: called with the frames done and the frames there are.
+
+    Raises: ValueError; nothing is written then.
+    """
+    preset = style.preset or _predict_for_file(args, style, source)
     preset = with_amount(preset, 1.0 if args.amount is None else args.amount)
     from realtime.file_driver import render_file
 
     compile_chain(voice)
-    with _progress_bar(sys.stderr) as progress:
-        session = render_file(
-            args.input, args.output, preset, channels=args.channels, progress=progress
-        )
-    if args.save_preset is not None:
-        save_preset(preset, args.save_preset)
-    session.origin = origin
-    if references:
-        from realtime.session import predicted_ids, reference_sounds
+    session = render_file(source, target, preset, channels=args.channels, progress=progress)
+    session.origin = style.origin
+    if style.references:
+        from realtime.session import predicted_ids
 
         session.predicted = predicted_ids(preset)
-        heard = reference_sounds(references, session.channels)
-        session.sounds = {**session.sounds, **heard}
-    finish(session, args)
-    return 0
+    return session
 
 
 def preset_entry(name_or_path: str) -> Entry:
@@ -124,18 +167,22 @@ def finish(session: Session, args: argparse.Namespace) -> None:
         write_stats(session, args.stats)
 
 
-def _predict_for_file(args: argparse.Namespace, references: tuple[Reference, ...]) -> list[Preset]:
+def _predict_for_file(args: argparse.Namespace, style: FileStyle, source: FilePath) -> Preset:
+    from realtime.features import analyse
     from realtime.file_driver import input_profile
 
     gate_dbfs = GATE_DBFS if args.gate_db is None else args.gate_db
-    x, rate = input_profile(args.input, gate_dbfs)
+    x, rate = input_profile(source, gate_dbfs)
     if len(x) < _PROFILE_SECONDS_MIN * rate:
         raise AudioFileError(
-            f"{args.input!r} has {len(x) / rate:.3g} s above {gate_dbfs:g} dBFS, too little to "
+            f"{str(source)!r} has {len(x) / rate:.3g} s above {gate_dbfs:g} dBFS, too little to "
             "predict from: a louder input or a lower --gate-db helps"
         )
-    predict = predict_with(args.model)
-    return [predict(x, r.audio, rate, r.sample_rate) for r in references]
+    model = predictor(args.model)
+    heard = analyse(x, rate, "the input")
+    found = [model.from_features(heard, wanted) for wanted in style.features]
+    presets = [Preset(f.values, name="predicted", profile=f.profile) for f in found]
+    return morph(presets[0], presets[-1], args.morph or 0.0)
 
 
 @contextlib.contextmanager

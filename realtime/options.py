@@ -62,7 +62,10 @@ def parser() -> argparse.ArgumentParser:
         "--list-presets", action="store_true", help="show the presets and their program numbers"
     )
     files = p.add_argument_group("files")
-    files.add_argument("--input", metavar="FILE", help="style this file instead of the live input")
+    files.add_argument(
+        "--input", metavar="FILE", nargs="+", action="extend",
+        help="style this file instead of the live input",
+    )  # fmt: skip
     files.add_argument("--output", metavar="FILE", help="where to write it (WAV or FLAC, 24 bit)")
     files.add_argument("--save-preset", metavar="FILE", help="write the preset in use as TOML")
     files.add_argument(

@@ -75,6 +75,15 @@ class Predictor:
             input_rate if reference_rate is None else reference_rate,
             "the reference",
         )
+        return self.from_features(heard, wanted)
+
+    def from_features(
+        self, heard: npt.NDArray[np.float32], wanted: npt.NDArray[np.float32]
+    ) -> Prediction:
+        """The same from what `analyse` says of the input and of the reference.
+
+        For a reference that many inputs share. heard, wanted: (features.SIZE,)
+        """
         units = self.units(heard[None], wanted[None])[0]
         values = {
             param_id: self.profile.from_unit(param_id, float(unit))
