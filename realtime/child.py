@@ -16,20 +16,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from realtime import lifeline
+from realtime import lifeline, same_python
 
 _STOP_SECONDS = 0.6  # for an engine to begin its end: whoever stops waits a second at most
 _CLOSE_SECONDS = 3.0  # for one that has begun: it measures what was played
 _LAST_WORDS_SECONDS = 1.0  # for one that lost its device: it measures too
 _STOP_LOOK_SECONDS = 0.005
 _HUNG_SECONDS = 10.0  # without a word from one that speaks twice a second
-
-# The same package as here, and nothing else from the folder where it was found or the user's.
-_START = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); import realtime; del sys.path[0]; "
-    "from realtime.cli import main; sys.exit(main())"
-)
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class EngineProcess:
@@ -45,7 +38,7 @@ class EngineProcess:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START, _ROOT, *argv],
+                same_python.command("realtime.cli", *argv),
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, lifeline.VARIABLE: str(theirs.fileno())},
             )

@@ -46,7 +46,12 @@ ALLOWED = {
     "realtime.plugins.setting": ("realtime.params",),
     # The supervisor holds what it keeps as bytes: only a report at the end needs the classes.
     "realtime.lifeline": (),
-    "realtime.child": ("realtime.lifeline", "realtime.screen.terminal"),
+    "realtime.same_python": (),
+    "realtime.child": (
+        "realtime.lifeline",
+        "realtime.same_python",
+        "realtime.screen.terminal",
+    ),
     "realtime.supervisor": (
         "realtime.child",
         "realtime.lifeline",
