@@ -44,6 +44,14 @@ ALLOWED = {
     "realtime.midi.ports": ("realtime.midi.port_names", "realtime.midi.systems"),
     "realtime.osc_packets": ("pythonosc",),
     "realtime.plugins.setting": ("realtime.params",),
+    "realtime.plugins.curves": (),
+    # A plugin's process starts beside the sound: nothing that takes a second to import.
+    "realtime.plugins.loading": (
+        "numpy",
+        "pedalboard",
+        "realtime.plugins.curves",
+        "realtime.plugins.setting",
+    ),
     # The supervisor holds what it keeps as bytes: only a report at the end needs the classes.
     "realtime.lifeline": (),
     "realtime.same_python": (),
@@ -112,6 +120,7 @@ DOORS = {
     "rtmidi": ("realtime.midi.systems", "realtime.midi.jack_graph"),
     "pythonosc": ("realtime.osc_packets",),
     "onnxruntime": ("realtime.predictor",),
+    "pedalboard": ("realtime.plugins.loading",),
     "platformdirs": ("realtime.user_files",),
     "soundfile": ("realtime.audio_files", "realtime.output_files"),
     "pyloudnorm": ("realtime.measure",),
