@@ -19,7 +19,7 @@ END_OF_SYSEX = b"\xf7"
 OWN_PORT = "end of sysex"
 _BEAT_SECONDS = 0.1
 _STILL_SECONDS = 1.0
-_WAITING_MAX = 1_000  # messages of at most 8 bytes with their lengths, in a buffer of 16 KiB
+_WAITING_MAX = 900  # messages of at most 8 bytes with their lengths, in a buffer of 16 KiB
 _NO_START_SERVER = 1
 
 
@@ -66,9 +66,11 @@ class JackGraph:
         out.open_virtual_port(OWN_PORT)
         self._out = out
         self._beats = [n for n in outputs() if n not in before and n.endswith(f":{OWN_PORT}")]
-        self._sent_at, self._came_back = 0.0, True
+        # The last end of sysex, and the first that did not come back.
+        self._sent_at, self._missed_at, self._came_back = 0.0, 0.0, True
         self._waiting = 0
         self.runs = True  # whether the server does; where not, touch nothing of rtmidi's
+        self.heartbeats = 0  # how many ends of sysex came back
 
     def connections(self, port: str) -> set[str]:
         """Full names of what is connected to a port, none if there is no such port."""
@@ -90,14 +92,22 @@ class JackGraph:
     def beat(self, now: float) -> None:
         """Send an end of sysex if one is due; see whether the last one came back in time."""
         passed = now - self._sent_at
-        if not self._came_back:
-            self.runs = passed < _STILL_SECONDS
-        elif passed >= _BEAT_SECONDS:
-            self._sent_at, self._came_back = now, False
-            self._out.send_message(END_OF_SYSEX)
+        if self._came_back:
+            if passed < _BEAT_SECONDS:
+                return
+            self._missed_at = now
+        else:
+            missed = now - self._missed_at
+            self.runs = missed < _STILL_SECONDS
+            # A server that stops may lose one. Ever rarer, since a buffer has room for a hundred.
+            if passed < max(_STILL_SECONDS, missed / 4.0):
+                return
+        self._sent_at, self._came_back = now, False
+        self._out.send_message(END_OF_SYSEX)
 
     def came_back(self) -> None:
         """An end of sysex arrived at one of our inputs."""
+        self.heartbeats += not self._came_back  # every input of ours gets it
         self._came_back = self.runs = True
         self._waiting = 0
 

@@ -26,7 +26,8 @@ class _Port:
     """An open input and the way back to its device, where there is one.
 
     name: as a person knows it, the same after a replug. address, back: the system's names for
-    input and output now; "" for the virtual port.
+    input and output now; "" for the virtual port. doubted: the system's heartbeats when it first
+    looked gone; None while it is there.
     """
 
     name: str
@@ -35,6 +36,19 @@ class _Port:
     input: Input
     back: str = ""
     output: Output | None = None
+    doubted: int | None = None
+
+    def is_lost(self) -> bool:
+        """Whether what looks gone is; to be asked again at the next look.
+
+        Closing it asks the server. One that has just stopped shows connections half made, and
+        would keep us waiting for an answer: so it has to show that it lives.
+        """
+        beats = self.system.heartbeats
+        if self.doubted is None:
+            self.doubted = beats
+        # The first may have been on its way back when it stopped.
+        return beats is None or self.doubted is None or beats > self.doubted + 1
 
     def close(self) -> None:
         self.system.close_port(self.input)
@@ -180,11 +194,15 @@ class MidiPorts:
             if port.address in connected:
                 self._close(port)
             elif port.address not in inputs or not system.holds(port.input, port.address):
-                self._lose(port)
+                if port.is_lost():
+                    self._lose(port)
             elif port.output and not (
                 port.back in outputs and system.holds(port.output, port.back)
             ):
-                port.close_output()
+                if port.is_lost():
+                    port.close_output()
+            else:
+                port.doubted = None
         for address in inputs:
             known = next((p for p in self._of(system) if p.address == address), None)
             back = output_of(address, inputs, outputs, system.name)

@@ -100,6 +100,11 @@ class System:
         """Whether it still works; if not, only `take` and `beat` are safe: rtmidi would hang."""
         return self._graph is None or self._graph.runs
 
+    @property
+    def heartbeats(self) -> int | None:
+        """How often it has shown that it works; None for a system that cannot stand still."""
+        return None if self._graph is None else self._graph.heartbeats
+
     def inputs(self) -> list[str]:
         """What sends MIDI, as the system calls it now; nothing of ours. Raises: RtMidiError"""
         return self._theirs(self._in)

@@ -219,10 +219,6 @@ def send_to_a_server_that_stands_still(server: int) -> None:
         wait_until(lambda: heard.of("nano:out") == b"\xb0\x07\x05", NOW_S, "and heard")
 
 
-@pytest.mark.xfail(
-    reason="about one run in three hangs: some call into libjack still waits for the server",
-    strict=False,
-)
 def test_a_server_that_stands_still_holds_up_nothing(jack_server: JackServer) -> None:
     # In a process of its own: what would hang, hangs with Python's lock in its hand.
     process = multiprocessing.get_context("spawn").Process(
