@@ -1,7 +1,8 @@
 """Presets: immutable settings of the whole chain, read from and written to TOML.
 
 A preset file names plain values in the table's units; what it does not name stands at the
-table's default (or the profile's frozen value). Standard library only.
+table's default (or the profile's frozen value). It may name plugins that are hosted in the chain,
+too. Standard library only.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from realtime.atomic_file import write_text
 from realtime.params import BY_ID, IDS, NEUTRAL, PROFILES, TABLE, BandType, table_hash
+from realtime.plugins.setting import PluginError, PluginSetting
+from realtime.plugins.setting_toml import TABLE as PLUGINS
+from realtime.plugins.setting_toml import plugins_to_toml, read_plugins
 from realtime.toml_text import TomlError, parse, read_text, toml_string
 
 FORMAT = 1
@@ -27,17 +32,19 @@ class PresetError(ValueError):
 class Preset(Mapping[str, float]):
     """Plain values of every parameter, the profile they belong to, and a name. Immutable.
 
-    preset["comp.threshold_db"] -> float; iterates over the ids in table order.
+    preset["comp.threshold_db"] -> float; iterates over the ids in table order, then over those
+    of its plugins, of which preset["zamcompx2.threshold"] is one and preset["zamcompx2.mix"].
 
     Raises: PresetError on an unknown id or profile, or a value outside its range.
     """
 
-    __slots__ = ("_description", "_name", "_profile", "_values")
+    __slots__ = ("_description", "_name", "_plugins", "_profile", "_values")
 
     def __init__(
         self,
         values: Mapping[str, float] | None = None,
         *,
+        plugins: Iterable[PluginSetting] = (),
         name: str = "",
         description: str = "",
         profile: str = "full",
@@ -45,8 +52,17 @@ class Preset(Mapping[str, float]):
         if profile not in PROFILES:
             raise PresetError(f"unknown profile {profile!r}, known are {', '.join(PROFILES)}")
         merged = PROFILES[profile].values()
+        plugins = tuple(plugins)
+        hosted: dict[str, dict[str, float]] = {plugin.name: {} for plugin in plugins}
         for param_id, value in (values or {}).items():
-            merged[param_id] = _checked(param_id, value)
+            owner, _, key = param_id.partition(".")
+            if owner in hosted:
+                hosted[owner][key] = value
+            else:
+                merged[param_id] = _checked(param_id, value)
+        self._plugins = _set(plugins, hosted)
+        for plugin in self._plugins:
+            merged.update(plugin.items())
         for label, text in (("name", name), ("description", description)):
             if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
                 raise PresetError(f"{label} {text!r} is not valid Unicode")
@@ -76,6 +92,11 @@ class Preset(Mapping[str, float]):
         return self._profile
 
     @property
+    def plugins(self) -> tuple[PluginSetting, ...]:
+        """The hosted plugins, in the order of the signal where they share a slot."""
+        return self._plugins
+
+    @property
     def band_types(self) -> tuple[BandType, ...]:
         """The type of each EQ band, low to high."""
         return PROFILES[self._profile].band_types
@@ -84,18 +105,19 @@ class Preset(Mapping[str, float]):
         return self._values[param_id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(IDS)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(IDS)
+        return len(self._values)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Preset):
             return NotImplemented
-        return self._profile == other._profile and self._values == other._values
+        mine = self._profile, self._values, self._plugins
+        return mine == (other._profile, other._values, other._plugins)
 
     def __hash__(self) -> int:
-        return hash((self._profile, tuple(self._values[i] for i in IDS)))
+        return hash((self._profile, tuple(self._values.values()), self._plugins))
 
     def __repr__(self) -> str:
         return f"Preset({self._name!r}, profile={self._profile!r})"
@@ -104,10 +126,25 @@ class Preset(Mapping[str, float]):
         """A copy with some values changed. Raises: PresetError as the constructor."""
         return Preset(
             {**self._values, **values},
+            plugins=self._plugins,
             name=self._name if name is None else name,
             description=self._description,
             profile=self._profile,
         )
+
+    def with_plugins(self, plugins: Iterable[PluginSetting]) -> Preset:
+        """A copy with these plugins in place of its own. Raises: PresetError"""
+        return Preset(
+            {i: self._values[i] for i in IDS},
+            plugins=plugins,
+            name=self._name,
+            description=self._description,
+            profile=self._profile,
+        )
+
+    def dry(self) -> Preset:
+        """The neutral preset, with this one's plugins in place but not heard: as late as they."""
+        return Preset.neutral().with_plugins(replace(plugin, mix=0.0) for plugin in self._plugins)
 
     def to_toml(self) -> str:
         """The preset as TOML text that `from_toml` reads back to an equal preset."""
@@ -126,6 +163,7 @@ class Preset(Mapping[str, float]):
                 section = group
             unit = f"  # {param.unit}" if param.unit else ""
             lines.append(f"{key} = {float(self._values[param.id])!r}{unit}")
+        lines += plugins_to_toml(self._plugins)
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -148,6 +186,10 @@ class Preset(Mapping[str, float]):
             meta[key] = data.get(key, default)
             if not isinstance(meta[key], str):
                 raise PresetError(f"{key} is {meta[key]!r}, not text")
+        try:
+            plugins = read_plugins(data.pop(PLUGINS, []), text)
+        except PluginError as error:
+            raise PresetError(str(error)) from None
         values = {}
         for group, keys in data.items():
             if group in ("format", "name", "description", "profile", "table"):
@@ -160,7 +202,7 @@ class Preset(Mapping[str, float]):
                     values[param_id] = _checked(param_id, value)
                 except PresetError as error:
                     raise PresetError(f"{_line_of(text, group, key)}{error}") from None
-        return cls(values, **meta)
+        return cls(values, plugins=plugins, **meta)
 
 
 def load_preset(name_or_path: str) -> Preset:
@@ -207,6 +249,18 @@ def _line_of(text: str, group: str, key: str) -> str:
         elif section == group and re.match(rf"\s*{re.escape(key)}\s*=", line):
             return f"line {number}: "
     return ""
+
+
+def _set(
+    plugins: tuple[PluginSetting, ...], values: Mapping[str, Mapping[str, float]]
+) -> tuple[PluginSetting, ...]:
+    """The plugins with what `values` has for each by its name."""
+    if len(values) < len(plugins):
+        raise PresetError(f"plugins need names of their own: {[p.name for p in plugins]}")
+    try:
+        return tuple(p.with_values(values[p.name]) if values[p.name] else p for p in plugins)
+    except PluginError as error:
+        raise PresetError(str(error)) from None
 
 
 def _checked(param_id: str, value: object) -> float:

@@ -26,8 +26,16 @@ ALLOWED = {
     "realtime.params": (),
     "realtime.atomic_file": (),
     "realtime.toml_text": (),
-    "realtime.preset": ("realtime.params", "realtime.atomic_file", "realtime.toml_text"),
-    "realtime.interpolate": TABLES,
+    "realtime.plugins.setting": ("realtime.params",),
+    "realtime.plugins.setting_toml": ("realtime.plugins.setting", "realtime.toml_text"),
+    "realtime.preset": (
+        "realtime.params",
+        "realtime.atomic_file",
+        "realtime.toml_text",
+        "realtime.plugins.setting",
+        "realtime.plugins.setting_toml",
+    ),
+    "realtime.interpolate": ("realtime.plugins.setting", *TABLES),
     "realtime.targets": ("realtime.interpolate", "realtime.params"),
     "realtime.controls": ("realtime.interpolate", "realtime.targets", *TABLES),
     "realtime.labels": ("realtime.targets", *TABLES),
@@ -43,7 +51,6 @@ ALLOWED = {
     "realtime.midi.learn": ("realtime.midi", "realtime.midi.*", "realtime.targets"),
     "realtime.midi.ports": ("realtime.midi.port_names", "realtime.midi.systems"),
     "realtime.osc_packets": ("pythonosc",),
-    "realtime.plugins.setting": ("realtime.params",),
     "realtime.plugins.curves": (),
     # A plugin's process starts beside the sound: nothing that takes a second to import.
     "realtime.plugins.loading": (

@@ -7,9 +7,11 @@ plugin's parameters as they treat the chain's own.
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from realtime.params import Param
+from realtime.params import IDS, Param
 
 # The points of the chain where a plugin may sit, in the order of the signal.
 POINTS = ("before-eq", "before-comp", "before-dist", "before-reverb", "after-reverb")
@@ -22,6 +24,9 @@ SLOTS = {
 DEFAULT_SLOT = "before-reverb"
 SMOOTHING_MS = 20.0
 MIX = "mix"  # every hosted plugin's own blend of dry (0) and plugin (1), beside its parameters
+# What stands before a dot in an id, or in an OSC address, and means something else.
+TAKEN = frozenset(i.partition(".")[0] for i in IDS) | {"amount", "morph", "revert", "unit"}
+_NAME, _KEY = re.compile(r"[a-z0-9-]+"), re.compile(r"[a-z0-9_]+")
 
 
 class PluginError(ValueError):
@@ -73,7 +78,10 @@ class PluginSetting:
         not known yet. component: which one of a file that holds several, "" for the only one.
     point: one of POINTS. mix: 0 dry (aligned to the plugin's latency) to 1 the plugin.
     values: key -> plain value, of the parameters that were set; all others stay as `state`, or
-        the plugin's own start, has them. state: the plugin's own bytes, empty for its start.
+        the plugin's own start, has them; in the order of the keys. state: the plugin's own bytes,
+        empty for its start.
+
+    Raises: PluginError where no such setting can be.
     """
 
     name: str
@@ -85,3 +93,59 @@ class PluginSetting:
     mix: float = 1.0
     values: tuple[tuple[str, float], ...] = field(default=())
     state: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name in TAKEN:
+            why = "taken" if self.name in TAKEN else "not of a-z, 0-9 and -"
+            raise PluginError(f"a plugin cannot be called {self.name!r}: {why}")
+        if self.point not in POINTS:
+            raise PluginError(f"{self.name}: no slot {self.point!r}, there are {', '.join(SLOTS)}")
+        for key, value in ((MIX, self.mix), *self.values):
+            _check_value(self.name, key, value)
+        if any(key == MIX for key, _ in self.values):
+            raise PluginError(f"{self.name}.{MIX} is not one of the plugin's own values")
+        values = {key: float(value) for key, value in self.values}
+        object.__setattr__(self, "values", tuple(sorted(values.items())))
+        object.__setattr__(self, "mix", float(self.mix))
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """What settings of one and the same plugin share: name, path, component and place."""
+        return self.name, self.path, self.component, self.point
+
+    def items(self) -> Iterator[tuple[str, float]]:
+        """(id, plain value) of all that is set: "name.mix" first, then "name.key"."""
+        yield f"{self.name}.{MIX}", self.mix
+        for key, value in self.values:
+            yield f"{self.name}.{key}", value
+
+    def with_values(self, values: Mapping[str, float]) -> PluginSetting:
+        """A copy with some of its keys, `mix` among them, at other plain values.
+
+        Raises: PluginError on a key or value that cannot be.
+        """
+        own = {key: value for key, value in values.items() if key != MIX}
+        mix = values.get(MIX, self.mix)
+        return replace(self, mix=mix, values=tuple((dict(self.values) | own).items()))
+
+
+def handle(name: str, taken: Collection[str]) -> str:
+    """What a plugin is called here: "ZamCompX2" -> "zamcompx2", or "zamcompx2-2" beside that."""
+    stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "plugin"
+    number, found = 1, stem
+    while found in taken or found in TAKEN:
+        number += 1
+        found = f"{stem}-{number}"
+    return found
+
+
+def _check_value(name: str, key: object, value: object) -> None:
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise PluginError(f"{name} has no parameter {key!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise PluginError(f"{name}.{key} is {value!r}, not a number")
+    # Python compares integers of any size; float() of a huge one would overflow.
+    if not -1e300 < value < 1e300:
+        raise PluginError(f"{name}.{key} is {'huge' if value == value else value}, no value")
+    if key == MIX and not 0.0 <= value <= 1.0:
+        raise PluginError(f"{name}.{key} is {value:g}, outside 0..1")
