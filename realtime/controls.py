@@ -7,16 +7,16 @@ wait for. Nothing here waits for audio.
 
 from __future__ import annotations
 
-import difflib
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from realtime.hosted import Hosted
 from realtime.interpolate import morph, with_amount
-from realtime.params import BY_ID
+from realtime.params import BY_ID, Param
 from realtime.preset import Preset
-from realtime.targets import BUTTONS, GLOBALS, REVERT, TARGETS, VALUES
+from realtime.targets import GLOBALS, REVERT, Targets
 
 BYPASS_FADE_MS = 40.0
 PANIC_FADE_MS = 10.0
@@ -55,9 +55,9 @@ class State:
 
     def value(self, target: str) -> float:
         """Plain value of a parameter, `amount` or `morph`."""
-        if target in BY_ID:
-            return self.effective[target]
-        return self.amount if target == "amount" else self.morph
+        if target == "amount":
+            return self.amount
+        return self.morph if target == "morph" else self.effective[target]
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ class Controls:
     amount, morph: what these two start from.
     matched_gain_db: asked on bypass for the gain that makes the dry sound as loud as the styled,
         None where that cannot be measured.
+    hosted: the plugins of this session, whose parameters are reached as all others are.
     """
 
     def __init__(
@@ -107,13 +108,16 @@ class Controls:
         amount: float = 1.0,
         morph: float = 0.0,
         matched_gain_db: Callable[[], float | None] = lambda: None,
+        hosted: Hosted | None = None,
     ) -> None:
+        self._hosted = hosted or Hosted()
+        self.targets = Targets(self._hosted.params.values())
         self._publish = publish
         self._matched_gain_db = matched_gain_db
         self._lock = threading.RLock()
         self._listeners: list[Callable[[Change], None]] = []
         self._handlers: dict[str, Callable[[], None]] = {}
-        self._sound = _Sound((preset,), origin, frozenset())
+        self._sound = _Sound((self._hosted.complete(preset),), origin, frozenset())
         self._sound.globals |= {"amount": amount, "morph": morph}
         self._state = self._snapshot(0)
 
@@ -128,21 +132,20 @@ class Controls:
 
     def on(self, action: str, handler: Callable[[], None]) -> None:
         """Have `handler` do what only the engine can: capture, predict, next, previous, save."""
-        self._handlers[_known(action, BUTTONS)] = handler
+        self._handlers[self._button(action)] = handler
 
     def set(self, target: str, value: float, source: str = "") -> None:
         """Move a parameter, `amount` or `morph` to a plain value, clamped to its range.
 
         Raises: ControlError on an unknown target or a value that is not finite.
         """
-        param = VALUES[_known(target, VALUES)]
+        param = self._param(target)
         if not math.isfinite(value):
             raise ControlError(f"{target} cannot be {value!r}")
         with self._lock:
-            if target in BY_ID:
-                self._sound.overrides[target] = param.clamp(value)
-            else:
-                self._sound.globals[target] = param.clamp(value)
+            sound = self._sound
+            owner = sound.globals if target in sound.globals else sound.overrides
+            owner[target] = param.clamp(value)
             change = self._changed(source)
         self._tell(change)
 
@@ -153,30 +156,29 @@ class Controls:
         """
         if not math.isfinite(unit):
             raise ControlError(f"{target} cannot be {unit!r}")
-        self.set(target, VALUES[_known(target, VALUES)].from_unit(unit), source)
+        self.set(target, self._param(target).from_unit(unit), source)
 
     def unit(self, target: str) -> float:
         """Where a knob (0..1) stands for the present value. Raises: ControlError"""
-        return VALUES[_known(target, VALUES)].to_unit(self._state.value(target))
+        return self._param(target).to_unit(self._state.value(target))
 
     def toggle(self, target: str, on: float | None = None, source: str = "") -> None:
         """Between `on` (its neutral value unless given) and what was predicted or loaded.
 
         Raises: ControlError as `set`.
         """
-        param = VALUES[_known(target, VALUES)]
+        param = self._param(target)
         value = param.clamp(param.neutral if on is None else on)
         if not math.isclose(self._state.value(target), value, rel_tol=1e-9, abs_tol=1e-9):
             self.set(target, value, source)
-        elif target in BY_ID:
+        elif REVERT + target in self.targets:
             self.press(REVERT + target, source)
         else:
             self.set(target, param.default, source)
 
     def press(self, action: str, source: str = "") -> None:
         """Do what a button does. Raises: ControlError on an unknown action."""
-        _known(action, BUTTONS)
-        handler = self._handlers.get(action)
+        handler = self._handlers.get(self._button(action))
         if handler is not None:
             handler()
             return
@@ -199,7 +201,11 @@ class Controls:
         self._tell(change)
 
     def load(self, preset: Preset, origin: str, source: str = "") -> None:
-        """A whole preset: overrides, amount, morph and bypass give way to it."""
+        """A whole preset: overrides, amount, morph and bypass give way to it.
+
+        Raises: PluginError if it needs a plugin that this session has not.
+        """
+        preset = self._hosted.complete(preset)
         with self._lock:
             self._sound = _Sound((preset,), origin, frozenset())
             change = self._changed(source, CHANGE_FADE_MS, loaded=True)
@@ -214,9 +220,10 @@ class Controls:
 
         Raises: PresetError if there is nothing between the two.
         """
+        styles = tuple(map(self._hosted.complete, styles))
         morph(styles[0], styles[-1], 0.5)
         with self._lock:
-            self._sound.styles, self._sound.origin = tuple(styles), origin
+            self._sound.styles, self._sound.origin = styles, origin
             self._sound.predicted = predicted
             change = self._changed(source, CHANGE_FADE_MS, loaded=True)
         self._tell(change)
@@ -248,14 +255,19 @@ class Controls:
         if not self._sound.bypassed:
             return self._state.effective
         gain_db = BY_ID["output.gain_db"].clamp(self._sound.dry_gain_db or 0.0)
-        return Preset.neutral().with_values({"output.gain_db": gain_db})
+        return self._state.effective.dry().with_values({"output.gain_db": gain_db})
 
     def _snapshot(self, number: int) -> State:
         sound = self._sound
-        between = morph(sound.styles[0], sound.styles[-1], sound.globals["morph"])
+        rows = self._hosted.params
+        between = morph(sound.styles[0], sound.styles[-1], sound.globals["morph"], rows)
         base = with_amount(between, sound.globals["amount"])
+        effective = base.with_values(sound.overrides)
+        if driven := self._hosted.driven(effective):
+            base = base.with_values(driven)
+            effective = base.with_values(sound.overrides)
         return State(
-            effective=base.with_values(sound.overrides),
+            effective=effective,
             base=base,
             predicted=sound.predicted,
             overrides=dict(sound.overrides),
@@ -275,19 +287,24 @@ class Controls:
         dry = (before.bypassed, before.panicked)
         if not after.bypassed or (after.bypassed, after.panicked) != dry:
             self._publish(self._heard(), fade_ms)
-        moved = frozenset(i for i in VALUES if before.value(i) != after.value(i))
+        moved = frozenset(i for i in self.targets.values if before.value(i) != after.value(i))
         return Change(after, moved, source, loaded)
 
     def _tell(self, change: Change) -> None:
         for listener in self._listeners:
             listener(change)
 
+    def _param(self, target: str) -> Param:
+        if target not in self.targets.values:
+            raise self._unknown(target, "parameter", self.targets.values)
+        return self.targets.values[target]
 
-def _known(target: str, among: Mapping[str, object]) -> str:
-    if target in among:
-        return target
-    close = difflib.get_close_matches(target, among, n=1)
-    hint = f", did you mean {close[0]!r}?" if close else ""
-    kind = "button" if among is BUTTONS else "parameter"
-    wrong = f" ({target!r} exists, but is no {kind})" if target in TARGETS else hint
-    raise ControlError(f"unknown {kind} {target!r}{wrong}")
+    def _button(self, action: str) -> str:
+        if action not in self.targets.buttons:
+            raise self._unknown(action, "button", self.targets.buttons)
+        return action
+
+    def _unknown(self, target: str, kind: str, among: Iterable[str]) -> ControlError:
+        if target in self.targets:
+            return ControlError(f"unknown {kind} {target!r} ({target!r} exists, but is no {kind})")
+        return ControlError(f"unknown {kind} {target!r}{self.targets.near(target, among)}")

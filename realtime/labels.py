@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from realtime.params import BY_ID, EQ_BANDS, BandType, Param
+from realtime.plugins.setting import MIX, PluginParam
 from realtime.preset import Preset
 from realtime.targets import GLOBALS
 
@@ -15,9 +16,10 @@ _STAGES = {
     "reverb": "reverb",
     "output": "output",
 }
+_BANDS = {f"eq{band}": band for band in range(1, EQ_BANDS + 1)}
 # A stage does nothing while these parameters stand at their neutral values.
 _SWITCHES = {
-    **{f"eq{band}": (f"eq{band}.gain_db",) for band in range(1, EQ_BANDS + 1)},
+    **{stage: (f"{stage}.gain_db",) for stage in _BANDS},
     "comp": ("comp.ratio", "comp.makeup_gain_db"),
     "dist": ("dist.mix",),
     "reverb": ("reverb.wet", "reverb.dry"),
@@ -30,15 +32,17 @@ def stage_of(target: str) -> str:
 
 
 def stage_name(stage: str, band_types: Sequence[BandType]) -> str:
-    """A stage for a person: "compressor", "eq 1 low shelf"."""
-    if stage.startswith("eq"):
-        band = int(stage[2:])
+    """A stage for a person: "compressor", "eq 1 low shelf"; a plugin's own name."""
+    if stage in _BANDS:
+        band = _BANDS[stage]
         return f"eq {band} {band_types[band - 1].replace('_', ' ')}"
-    return _STAGES[stage]
+    return _STAGES.get(stage, stage)
 
 
 def is_off(stage: str, preset: Preset) -> bool:
     """Whether a stage gives its input back."""
+    if f"{stage}.{MIX}" in preset and stage not in _SWITCHES:  # a plugin's
+        return preset[f"{stage}.{MIX}"] == 0.0
     switches = _SWITCHES.get(stage, ())
     return bool(switches) and all(preset[i] == BY_ID[i].neutral for i in switches)
 
@@ -52,7 +56,10 @@ def label(target: str) -> str:
 
 
 def with_unit(param: Param, value: float) -> str:
-    """A plain value with its unit: "-31.0 dBFS", "+3.0 dB", "4:1", "100 %" of an amount."""
+    """A plain value with its unit: "-31.0 dBFS", "+3.0 dB", "4:1", "100 %" of an amount; or a
+    plugin's own word for it."""
+    if isinstance(param, PluginParam) and param.texts:
+        return param.texts[round(param.clamp(value))]
     if param in GLOBALS:
         return f"{100.0 * value:.0f} %"
     signed = param.unit == "dB" and param.minimum < 0.0

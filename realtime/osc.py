@@ -23,7 +23,6 @@ from types import MappingProxyType
 from realtime.controls import Controls
 from realtime.osc_client import UNIT, Address, OscClient
 from realtime.osc_packets import DATAGRAM_MAX, Arguments, PacketError, read_packet
-from realtime.targets import BUTTONS, VALUES
 
 LOOPBACK = "127.0.0.1"
 SOURCE = "osc"
@@ -91,6 +90,7 @@ class Osc:
         program: Callable[[int, int], None],
     ) -> None:
         self._controls = controls
+        self._targets = controls.targets
         self._at = (host, port)
         self._reply = reply
         self._say = say
@@ -185,13 +185,13 @@ class Osc:
         unit = address.startswith("/" + UNIT)
         name = address.removeprefix("/" + UNIT if unit else "/")
         target = name.replace("/", ".")
-        if target in VALUES:
+        if target in self._targets.values:
             if "." in target:
                 self._client.separator = "/" if "/" in name else "."
             self._move(target, unit, arguments, sender)
         elif unit:
             raise _UnknownAddressError
-        elif target in BUTTONS:
+        elif target in self._targets.buttons:
             if not arguments or _only(arguments) >= _PRESSED:
                 self._set_moves()
                 self._controls.press(target, SOURCE)
@@ -216,7 +216,7 @@ class Osc:
         value = _only(arguments)
         if isinstance(value, bool):
             raise ValueError("takes a number, not true or false")
-        self._moves[target] = VALUES[target].from_unit(value) if unit else value
+        self._moves[target] = self._targets.values[target].from_unit(value) if unit else value
         self._client.heard(key, value, sender)
 
     def _set_moves(self) -> None:
@@ -239,7 +239,7 @@ class Osc:
             return
         self._said.add(reason)
         if address:
-            known = (*VALUES, *BUTTONS, *TOLD, PROGRAM, SYNC)
+            known = (*self._targets, *TOLD, PROGRAM, SYNC)
             near = difflib.get_close_matches(address[1:].replace("/", "."), known, n=1)
             reason += f", did you mean /{near[0]}?" if near else ""
         more = "; from now on only counted" if len(self._said) == _SAID_MAX else ""

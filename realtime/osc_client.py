@@ -11,7 +11,7 @@ import socket
 
 from realtime.controls import Controls, State
 from realtime.osc_packets import write_message
-from realtime.targets import VALUES
+from realtime.targets import Targets
 
 UNIT = "unit/"  # before an id: not plain, but 0..1 as a knob stands
 
@@ -46,7 +46,7 @@ class OscClient:
         """
         if self._socket is None and sender != self.address:
             self.address = sender
-            self._known = _values(self._controls.state)
+            self._known = _values(self._controls.state, self._controls.targets)
 
     def heard(self, key: str, value: float, sender: Address) -> None:
         """`sender`, perhaps the client, has set `key`: "comp.ratio" or "unit/comp.ratio"."""
@@ -69,7 +69,7 @@ class OscClient:
         if self.address is None or state.number == self._told:
             return
         out = self._socket or receiver
-        for key, value in _values(state).items():
+        for key, value in _values(state, self._controls.targets).items():
             if key in self._known and _same(self._known[key], value):
                 continue
             unit = UNIT if key.startswith(UNIT) else ""
@@ -90,10 +90,10 @@ class OscClient:
             self._socket.close()
 
 
-def _values(state: State) -> dict[str, float | str]:
+def _values(state: State, targets: Targets) -> dict[str, float | str]:
     """Everything that is told: id, or id in 0..1, or a word of its own -> value."""
-    plain = {target: state.value(target) for target in VALUES}
-    unit = {UNIT + target: VALUES[target].to_unit(value) for target, value in plain.items()}
+    plain = {target: state.value(target) for target in targets.values}
+    unit = {UNIT + target: targets.values[target].to_unit(value) for target, value in plain.items()}
     flags = {"bypassed": float(state.bypassed), "panicked": float(state.panicked)}
     return {**plain, **unit, **flags, "origin": state.origin}
 

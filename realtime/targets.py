@@ -1,4 +1,4 @@
-"""What a hand can reach: the table's parameters, what spans them all, and what a button does.
+"""What a hand can reach: the table's parameters, those of plugins, what spans them all, buttons.
 
 MIDI maps, OSC, the screen's keys and the report all name these ids; nothing else has names.
 Standard library only.
@@ -6,12 +6,15 @@ Standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from realtime.interpolate import AMOUNT_MAX
-from realtime.params import BY_ID, TABLE, Param
+from realtime.params import TABLE, Param
+from realtime.plugins.setting import TAKEN
 
 # fmt: off
 # Outside presets: neither is saved in one.
@@ -49,9 +52,42 @@ ACTIONS: tuple[Action, ...] = (
 
 REVERT = "revert."  # "revert.comp.ratio" returns that one parameter
 
-VALUES: Mapping[str, Param] = MappingProxyType({p.id: p for p in (*TABLE, *GLOBALS)})
-BUTTONS: Mapping[str, str] = MappingProxyType(
-    {a.id: a.description for a in ACTIONS}
-    | {REVERT + i: f"{i} back to what was predicted or loaded" for i in BY_ID}
-)
-TARGETS: tuple[str, ...] = (*VALUES, *BUTTONS)
+
+class Targets:
+    """All that can be reached in one session. Iterates over the ids.
+
+    plugins: rows of the parameters of its plugins.
+    values: id -> row of what can be set. buttons: id of what can be pressed -> what it does.
+    """
+
+    def __init__(self, plugins: Iterable[Param] = ()) -> None:
+        params = (*TABLE, *plugins)
+        self.values: Mapping[str, Param] = MappingProxyType({p.id: p for p in (*params, *GLOBALS)})
+        self.buttons: Mapping[str, str] = MappingProxyType(
+            {a.id: a.description for a in ACTIONS}
+            | {REVERT + p.id: f"{p.id} back to what was predicted or loaded" for p in params}
+        )
+
+    def __contains__(self, target: object) -> bool:
+        return target in self.values or target in self.buttons
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.values
+        yield from self.buttons
+
+    def near(self, target: str, among: Iterable[str] | None = None) -> str:
+        """ ", did you mean ...?" where an id is much like `target`, else ""."""
+        close = difflib.get_close_matches(target, list(self if among is None else among), n=1)
+        return f", did you mean {close[0]!r}?" if close else ""
+
+
+BUILT_IN = Targets()
+VALUES, BUTTONS = BUILT_IN.values, BUILT_IN.buttons
+
+_PLUGINS = re.compile(rf"(?:{re.escape(REVERT)})?([a-z0-9-]+)\.[a-z0-9_]+")
+
+
+def may_be_plugins(target: str) -> bool:
+    """Whether `target` may name a parameter of a plugin, or the button that reverts it."""
+    found = _PLUGINS.fullmatch(target)
+    return found is not None and found[1] not in TAKEN

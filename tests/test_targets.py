@@ -6,7 +6,9 @@ import re
 
 from realtime.params import IDS, TABLE
 from realtime.preset import Preset
-from realtime.targets import ACTIONS, BUTTONS, GLOBALS, REVERT, TARGETS, VALUES
+from realtime.targets import ACTIONS, BUILT_IN, BUTTONS, GLOBALS, REVERT, VALUES
+
+TARGETS = tuple(BUILT_IN)
 
 
 def test_every_parameter_is_a_value_and_can_be_reverted():

@@ -48,10 +48,10 @@ def learn(args: argparse.Namespace) -> int:
         print(line, file=sys.stderr, flush=True)
 
     unlearned, learned = args.unlearn or [], args.learn or []
-    for target in unlearned + learned:
-        check_target(target)
     # Nothing sounds here: the controls are there for their names.
     controls = Controls(Preset.neutral(), lambda preset, fade_ms: None)
+    for target in learned:
+        check_target(target, controls.targets)
     midi_map = load_map(args.map)
     midi = midi_of(args.midi, midi_map, controls, say=say, program=lambda bank, number: None)
     for target in unlearned:

@@ -18,7 +18,6 @@ from realtime.midi.ports import MidiPorts
 from realtime.midi.status import MidiStatus
 from realtime.midi.takeover import Takeover
 from realtime.midi.values import Decoder, Event, Moved, Program, Stepped, to_unit
-from realtime.targets import VALUES
 
 
 class _Port:
@@ -51,7 +50,7 @@ class Midi:
         say: Callable[[str], None],
         program: Callable[[int, int], None],
     ) -> None:
-        self._controls, self._map = controls, midi_map
+        self._controls, self._map = controls, midi_map.within(controls.targets)
         self._say, self._program = say, program
         self._heard: dict[str, _Port] = {}
         self._feedback = Feedback()
@@ -81,6 +80,11 @@ class Midi:
 
     def start(self) -> None:
         """Open what is there, and what comes later when it comes."""
+        asleep = [c.target for c in self._map.controls if c not in self._map.awake]
+        if asleep:
+            unknown = f"{asleep[0]}{self._controls.targets.near(asleep[0])}"
+            more = f" and {len(asleep) - 1} more" if asleep[1:] else ""
+            self._say(f"MIDI: the map moves what is not in this session: {unknown}{more}")
         self._ports.start()
 
     def close(self) -> None:
@@ -95,7 +99,7 @@ class Midi:
             for control, knob in [(c, k) for c, k in list(port.knobs.items()) if c in mapped]:
                 at = knob.waiting(control.to_position(self._controls.state.value(control.target)))
                 if at is not None:
-                    waiting[control.target] = VALUES[control.target].to_unit(control.to_value(at))
+                    waiting[control.target] = control.to_unit(at)
         return MidiStatus(
             ports=tuple(self._ports.open_ports),
             missing=tuple(self._ports.missing),
@@ -112,9 +116,9 @@ class Midi:
 
         Raises: MidiError on an unknown target.
         """
-        check_target(target)
+        check_target(target, self._controls.targets)
         self._learned.clear()
-        self._learner = Learner(target)
+        self._learner = Learner(target, self._controls.targets.values.get(target))
 
     def cancel_learn(self) -> None:
         """Leave the map as it is after all."""
@@ -137,7 +141,8 @@ class Midi:
         Raises: MidiError on an unknown target, one without a control, or a map file that cannot
         be written.
         """
-        check_target(target)
+        if not self._map.of(target):
+            check_target(target, self._controls.targets)
         with self._learning:
             self._map = save_map(unbind(self._map, target))
         self._say(f"MIDI: nothing moves {target} now ({self._map.path})")
@@ -151,7 +156,7 @@ class Midi:
             known.parser.reset()
             fresh.parser = known.parser
         self._heard[port] = fresh
-        self._feedback.opened(port, self._map.controls)
+        self._feedback.opened(port, self._map.awake)
 
     def feed(self, port: str, data: bytes, now: float) -> None:
         """What came from a port. Moves of one target within `data` become one.
@@ -277,7 +282,7 @@ class Midi:
         self._lights = lights
         self._feedback.moved(
             control
-            for control in self._map.controls
+            for control in self._map.awake
             if control.target in change.moved or (relit and control.is_button)
         )
 

@@ -11,7 +11,7 @@ from realtime.controls import State
 from realtime.midi.mapping import MapControl, MidiMap
 from realtime.midi.messages import ControlChange, Message, NoteOff, NoteOn, control_change, note
 from realtime.midi.values import DATA_ENTRY, DATA_ENTRY_LSB, NRPN, NRPN_LSB, from_unit
-from realtime.targets import REVERT, VALUES
+from realtime.targets import REVERT
 
 HAND_S = 0.3  # what moved this lately is in a hand, and not fought
 INTERVAL_S = 0.01  # between two messages to one control
@@ -141,8 +141,8 @@ def _bits(control: MapControl) -> int:
 
 def _lit(control: MapControl, state: State) -> bool | None:
     target = control.target
-    if target in VALUES:
-        on = VALUES[target].neutral if control.on is None else control.on
+    if control.param is not None:
+        on = control.param.neutral if control.on is None else control.on
         return math.isclose(state.value(target), on, rel_tol=1e-9, abs_tol=1e-9)
     if target.startswith(REVERT):
         return target.removeprefix(REVERT) in state.overrides

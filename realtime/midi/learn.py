@@ -19,7 +19,7 @@ from realtime.midi.values import (
     RPN,
     RPN_LSB,
 )
-from realtime.targets import BUTTONS, VALUES
+from realtime.params import Param
 
 CLEAR = 8  # of 127: more than a loose knob trembles, less than anybody turns
 TOGETHER_S = 0.15  # what comes this soon after belongs to the same control
@@ -39,10 +39,14 @@ class _Track:
 
 
 class Learner:
-    """Listens for the control that is to move `target`. Steady ones and tremble are not meant."""
+    """Listens for the control that is to move `target`. Steady ones and tremble are not meant.
 
-    def __init__(self, target: str) -> None:
+    param: the target's row, None for a button.
+    """
+
+    def __init__(self, target: str, param: Param | None) -> None:
         self.target = target
+        self._param = param
         self._tracks: dict[tuple[str, int, int], _Track] = {}
         self._numbers: dict[int, dict[int, int]] = {}  # channel: NRPN's two halves
         self._chosen: tuple[str, int, int] | None = None
@@ -54,7 +58,7 @@ class Learner:
             self._control_change(message, now)
         elif isinstance(message, NoteOn):
             self._choose(("note", message.channel, message.number), now)
-        elif isinstance(message, ProgramChange) and self.target in BUTTONS:
+        elif isinstance(message, ProgramChange) and self._param is None:
             self._choose(("program", message.channel, message.number), now)
 
     def learned(self, now: float) -> MapControl | None:
@@ -63,15 +67,15 @@ class Learner:
             return None
         kind, channel, number = self._chosen
         bits, on = 7, None
-        if kind == "cc" and self.target in VALUES:
+        if kind == "cc" and self._param is not None:
             fine_of = ("cc", channel, number - 32)
             if 32 <= number < 64 and fine_of in self._tracks:
                 number -= 32
             if number < 32 and ("cc", channel, number + 32) in self._tracks:
                 bits = 14
             elif not self._tracks[self._chosen].between:
-                on = VALUES[self.target].neutral
-        return MapControl(self.target, kind, number, channel, bits, on=on)
+                on = self._param.neutral
+        return MapControl(self.target, kind, number, channel, bits, on=on, param=self._param)
 
     def _control_change(self, message: ControlChange, now: float) -> None:
         channel, number, value = message.channel, message.number, message.value
@@ -92,7 +96,7 @@ class Learner:
     def _heard(self, of: tuple[str, int, int], value: int, now: float) -> None:
         track = self._tracks.setdefault(of, _Track(value, value))
         track.add(value)
-        pressed = self.target in BUTTONS and value == 127
+        pressed = self._param is None and value == 127
         if pressed or track.high - track.low >= CLEAR:
             self._choose(of, now)
 

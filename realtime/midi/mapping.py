@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from realtime.midi import MidiError
 from realtime.midi.values import NULL, NUMBERED
-from realtime.targets import ACTIONS, BUTTONS, TARGETS, VALUES
+from realtime.params import Param
+from realtime.targets import ACTIONS, BUILT_IN, REVERT, VALUES, Targets, may_be_plugins
 
 DEFAULT = "default"
 KINDS = ("cc", "note", "nrpn", "program")
@@ -42,6 +42,7 @@ class MapControl:
     controller is told of moves that it did not make: True, from when it is plugged in, and a
     knob then stands where it was told (a ring, a motor); False, never; None, once it has been
     heard, so that CC 7 is not sent to a synthesiser's volume.
+    param: the target's row; of a plugin's parameter it is given by the session that has it.
 
     Raises: MapError where no such control can be.
     """
@@ -56,9 +57,13 @@ class MapControl:
     maximum: float | None = None
     on: float | None = None
     feedback: bool | None = None
+    param: Param | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_target(self.target)
+        if not (isinstance(self.target, str) and may_be_plugins(self.target)):
+            check_target(self.target)
+        if self.target in VALUES:
+            object.__setattr__(self, "param", VALUES[self.target])
         if self.kind not in KINDS:
             raise MapError(f"{self.kind!r} is none of {', '.join(KINDS)}")
         _whole(self.kind, self.number, 0, NULL - 1 if self.kind == "nrpn" else 127)
@@ -80,13 +85,13 @@ class MapControl:
         for name in ("minimum", "maximum"):
             if getattr(self, name) is not None:
                 self._check_value(name, getattr(self, name))
-        if self.is_knob and math.isclose(*self._ends):
+        if self.is_knob and self.param is not None and math.isclose(*self._ends(self.param)):
             raise MapError("minimum and maximum are one value")
 
     @property
     def is_button(self) -> bool:
         """Whether it presses a button, rather than setting a value."""
-        return self.target in BUTTONS
+        return self.target.startswith(REVERT) or ("." not in self.target and self.param is None)
 
     @property
     def is_knob(self) -> bool:
@@ -102,17 +107,25 @@ class MapControl:
 
     def to_value(self, position: float) -> float:
         """A knob's position 0..1 to the target's plain value, through its taper."""
-        start, end = self._ends
-        return VALUES[self.target].from_unit(start + (end - start) * position)
+        param = self._known_param()
+        start, end = self._ends(param)
+        return param.from_unit(start + (end - start) * position)
 
     def to_position(self, value: float) -> float:
         """Where the knob would stand for a plain value; the nearer end if it does not reach it."""
-        start, end = self._ends
-        return min(1.0, max(0.0, (VALUES[self.target].to_unit(value) - start) / (end - start)))
+        param = self._known_param()
+        start, end = self._ends(param)
+        return min(1.0, max(0.0, (param.to_unit(value) - start) / (end - start)))
 
-    @property
-    def _ends(self) -> tuple[float, float]:
-        param = VALUES[self.target]
+    def to_unit(self, position: float) -> float:
+        """A knob's position to the target's 0..1, as a display has it."""
+        return self._known_param().to_unit(self.to_value(position))
+
+    def _known_param(self) -> Param:
+        assert self.param is not None, f"{self.target} is not in this session"
+        return self.param
+
+    def _ends(self, param: Param) -> tuple[float, float]:
         low = 0.0 if self.minimum is None else param.to_unit(self.minimum)
         return low, 1.0 if self.maximum is None else param.to_unit(self.maximum)
 
@@ -121,7 +134,9 @@ class MapControl:
             raise MapError(f"{name} is for values, and {self.target} is a button")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise MapError(f"{name} is {shown(value)}, not a number")
-        param = VALUES[self.target]
+        param = self.param
+        if param is None:  # of a plugin that is not here to ask
+            return
         # Python compares integers of any size; float() of a huge one would overflow.
         if not param.minimum <= value <= param.maximum:
             span = f"{param.minimum:g}..{param.maximum:g} {param.unit}".rstrip()
@@ -133,6 +148,7 @@ class MidiMap:
     """Controls by their messages. Immutable; `path` is the file it came from, if any.
 
     channel: 1..16, or None to listen to all: for programs and for controls that name none.
+    targets: what there is to reach; controls of anything else are kept, and do nothing.
 
     Raises: MapError where two controls want one message.
     """
@@ -143,6 +159,7 @@ class MidiMap:
     channel: int | None = None
     takeover: str = TAKEOVERS[0]
     path: Path | None = None
+    targets: Targets = field(default=BUILT_IN, repr=False, compare=False)
     _by_message: dict[tuple[str, int], list[MapControl]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -156,7 +173,26 @@ class MidiMap:
             for other in self.clashes(control, self.controls[:index]):
                 one = "needed by" if _address(other) != _address(control) else "that of"
                 raise MapError(f"{control.message} is {one} {other.target} already", index)
+        for control in self.awake:
             self._by_message.setdefault((control.kind, control.number), []).append(control)
+
+    def within(self, targets: Targets) -> MidiMap:
+        """The map in a session that has these targets.
+
+        Raises: MapError where a control goes beyond its plugin's parameter.
+        """
+        controls = []
+        for control in self.controls:
+            try:
+                controls.append(replace(control, param=targets.values.get(control.target)))
+            except MapError as error:
+                raise MapError(f"MIDI map {self.name!r}: {control.target}: {error}") from None
+        return replace(self, controls=tuple(controls), targets=targets)
+
+    @property
+    def awake(self) -> tuple[MapControl, ...]:
+        """The controls whose targets there are."""
+        return tuple(control for control in self.controls if control.target in self.targets)
 
     def find(self, kind: str, channel: int, number: int) -> MapControl | None:
         """The control that this message belongs to."""
@@ -206,12 +242,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def check_target(target: object) -> None:
+def check_target(target: object, targets: Targets = BUILT_IN) -> None:
     """Raises: MapError if a hand cannot reach `target`."""
-    if target not in TARGETS:
-        close = difflib.get_close_matches(shown(target).strip("'"), TARGETS, n=1)
-        hint = f", did you mean {close[0]!r}?" if close else ""
-        raise MapError(f"unknown target {shown(target)}{hint}")
+    if not isinstance(target, str):
+        raise MapError(f"unknown target {shown(target)}")
+    if target not in targets:
+        raise MapError(f"unknown target {shown(target)}{targets.near(target[:60])}")
 
 
 def _address(control: MapControl) -> tuple[str, int]:

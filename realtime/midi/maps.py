@@ -16,7 +16,9 @@ FORMAT = 1
 FACTORY = Path(__file__).resolve().parent.parent.parent / "presets" / "midi"
 
 _HEAD = ("format", "name", "description", "channel", "takeover", "control")
-_OPTIONAL = tuple(f.name for f in fields(MapControl) if f.name not in ("target", "kind", "number"))
+_OPTIONAL = tuple(
+    f.name for f in fields(MapControl) if f.name not in ("target", "kind", "number", "param")
+)
 
 
 def factory_maps() -> list[str]:

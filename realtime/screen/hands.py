@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from realtime.controls import Change, Controls, State
 from realtime.labels import stage_of
 from realtime.midi.status import MidiStatus
-from realtime.targets import BUTTONS, GLOBALS, REVERT, VALUES
-
-ORDER: tuple[str, ...] = tuple(VALUES)  # in which parameters are listed and gone through
+from realtime.targets import BUTTONS, GLOBALS, REVERT
 
 SOURCE = "keys"
 COARSE, FINE = 0.02, 0.002  # of a knob's way
@@ -45,7 +43,8 @@ class Hands:
     ) -> None:
         self.controls = controls
         self.stop = stop
-        self.chosen = ORDER[0]
+        self._order = tuple(controls.targets.values)
+        self.chosen = self._order[0]
         self.helping = False
         self._midi = midi
         self._learn, self._cancel_learn, self._unlearn = learn, cancel_learn, unlearn
@@ -84,13 +83,14 @@ class Hands:
 
     def choose(self, steps: int) -> None:
         """Go on in the list of parameters."""
-        self.chosen = ORDER[(ORDER.index(self.chosen) + steps) % len(ORDER)]
+        order = self._order
+        self.chosen = order[(order.index(self.chosen) + steps) % len(order)]
 
     def choose_stage(self, direction: int) -> None:
         """Go to the first parameter of the next stage, or of the one before."""
-        stages = list(dict.fromkeys(map(stage_of, ORDER)))
+        stages = list(dict.fromkeys(map(stage_of, self._order)))
         stage = stages[(stages.index(stage_of(self.chosen)) + direction) % len(stages)]
-        self.chosen = next(i for i in ORDER if stage_of(i) == stage)
+        self.chosen = next(i for i in self._order if stage_of(i) == stage)
 
     def select(self, target: str) -> None:
         """Choose a parameter by its id."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 
 from rich.style import Style
 
 from realtime.controls import State
 from realtime.labels import is_off, label, stage_name, stage_of, with_unit
-from realtime.params import EQ_BANDS, IDS, Param
-from realtime.screen.hands import ORDER
+from realtime.params import EQ_BANDS, Param
 from realtime.screen.look import (
     BOLD,
     CHOSEN,
@@ -25,7 +25,7 @@ from realtime.screen.look import (
     knob_bar,
     upright_bar,
 )
-from realtime.targets import VALUES
+from realtime.targets import BUILT_IN, VALUES, Targets
 
 _DENSE_TITLE = 8
 _DENSE_BAR = 15
@@ -53,20 +53,28 @@ DENSE_LINES = len(_DENSE)
 DENSE_WIDTH = 80
 WIDE_LINES = 1 + 3 * EQ_BANDS
 WIDE_WIDTH = 100
-_WIDE_SPLIT = ORDER.index("comp.threshold_db")
+_WIDE_SPLIT = tuple(VALUES).index("comp.threshold_db")
+_COLUMN_WIDTH = 40  # of a plugin's parameters
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The parameters as they are now. waiting: id -> where the knob stands that has to pick up."""
+    """The parameters as they are now: those of the chain or, where one of its own is chosen, a
+    plugin's.
+
+    waiting: id -> where the knob stands that has to pick up.
+    """
 
     state: State
     waiting: Mapping[str, float]
     chosen: str
     glyphs: Glyphs
+    targets: Targets = BUILT_IN
 
     def dense(self) -> list[Line]:
         """DENSE_LINES lines of DENSE_WIDTH, a stage or half of one on each."""
+        if self._plugins:
+            return self._page(DENSE_LINES, DENSE_WIDTH)
         lines = []
         for title, ids in _DENSE:
             off = _off(ids[0], self.state)
@@ -82,11 +90,13 @@ class Panel:
 
     def wide(self, width: int) -> list[Line]:
         """WIDE_LINES lines of `width`, the equaliser on the left and the rest on the right."""
+        if self._plugins:
+            return self._page(WIDE_LINES, width)
         half = width // 2
-        left = self.listed(ORDER[:_WIDE_SPLIT], half - 1)
-        right = self.listed(ORDER[_WIDE_SPLIT:], width - half)
-        right += [Line() for _ in range(len(left) - len(right))]
-        return [a.fit(half).extend(b) for a, b in zip(left, right, strict=True)]
+        order = tuple(VALUES)
+        left = self.listed(order[:_WIDE_SPLIT], half - 1)
+        right = self.listed(order[_WIDE_SPLIT:], width - half)
+        return _beside([left, right], half)
 
     def listed(self, targets: Sequence[str], width: int) -> list[Line]:
         """One line a parameter; a stage is named where it begins."""
@@ -98,9 +108,29 @@ class Panel:
 
     def around_chosen(self, count: int, width: int) -> list[Line]:
         """`count` lines of the list, the chosen one among them."""
-        start = ORDER.index(self.chosen) - count // 2
-        start = max(0, min(start, len(ORDER) - count))
-        return self.listed(ORDER[start : start + count], width)
+        order = tuple(self.targets.values)
+        start = order.index(self.chosen) - count // 2
+        start = max(0, min(start, len(order) - count))
+        return self.listed(order[start : start + count], width)
+
+    @property
+    def _plugins(self) -> tuple[str, ...]:
+        """The parameters of the plugin that is being looked at; none where it is the chain."""
+        stage = stage_of(self.chosen)
+        if self.chosen in VALUES:
+            return ()
+        return tuple(i for i in self.targets.values if stage_of(i) == stage)
+
+    def _page(self, count: int, width: int) -> list[Line]:
+        """`count` lines of a plugin's parameters in columns; of many, those around the choice."""
+        columns = width // _COLUMN_WIDTH
+        ids = self._plugins
+        first = ids.index(self.chosen) // (count * columns) * count * columns
+        starts = range(first, first + count * columns, count)
+        cells = width // columns
+        listed = [self.listed(ids[start : start + count], cells - 1) for start in starts]
+        lines = _beside(listed, cells)
+        return lines + [Line() for _ in range(count - len(lines))]
 
     def mark(self, target: str) -> tuple[str, Style]:
         """Who set a value, a hand or a model; or which way its knob has to go to pick it up."""
@@ -113,10 +143,10 @@ class Panel:
         return " ", PLAIN
 
     def _moved(self, target: str) -> bool:
-        return target not in IDS and self.state.value(target) != VALUES[target].default
+        return "." not in target and self.state.value(target) != VALUES[target].default
 
     def _unit(self, target: str) -> float:
-        return VALUES[target].to_unit(self.state.value(target))
+        return self.targets.values[target].to_unit(self.state.value(target))
 
     def _cell(self, target: str, off: bool) -> Line:
         """A parameter in a dense line: a bar, its name, value and unit, a mark."""
@@ -155,8 +185,20 @@ class Panel:
 
     def _value(self, target: str, off: bool, cells: int = 0) -> Line:
         style = CHOSEN if target == self.chosen else DIM if off else PLAIN
-        text = with_unit(VALUES[target], self.state.value(target))
+        text = with_unit(self.targets.values[target], self.state.value(target))
         return Line((text.rjust(cells), style), self.mark(target))
+
+
+def _beside(columns: Sequence[Sequence[Line]], width: int) -> list[Line]:
+    """Columns of `width` cells from left to right, as long as the longest."""
+    lines = []
+    for row in zip_longest(*columns):
+        *cells, last = (cell or Line() for cell in row)
+        line = Line()
+        for cell in cells:
+            line.extend(cell.fit(width))
+        lines.append(line.extend(last))
+    return lines
 
 
 def _off(target: str, state: State) -> bool:

@@ -28,7 +28,6 @@ from realtime.screen.look import (
     level_bar,
 )
 from realtime.screen.scene import Scene
-from realtime.targets import VALUES
 
 _NEAR_DBFS, _HOT_DBFS = -12.0, -3.0
 _REDUCTION_MAX_DB = 24.0
@@ -143,7 +142,7 @@ def legend_line(scene: Scene, width: int) -> Line:
 def chosen_lines(scene: Scene, width: int) -> tuple[Line, Line]:
     """The parameter that the arrows move, large; and what it does, or what its knob has to do."""
     target, state, glyphs = scene.chosen, scene.state, scene.glyphs
-    param, value = VALUES[target], state.value(target)
+    param, value = scene.targets.values[target], state.value(target)
     waits = scene.midi.waiting.get(target)
     line = Line((f" {target} ", CHOSEN), (" ", PLAIN))
     who = ""

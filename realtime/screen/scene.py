@@ -10,6 +10,7 @@ from realtime.meters import Meters
 from realtime.midi.status import MidiStatus
 from realtime.screen.levels import Level
 from realtime.screen.look import Glyphs
+from realtime.targets import BUILT_IN, Targets
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Scene:
     lit: whether MIDI came just now. set_list: a line on where it stands, or "".
     log: what was said, newest last. helping: the keys are told of in place of the parameters.
     question: what is asked of the person, or "". has_keys: whether there is a keyboard.
+    targets: what there is to be chosen.
     """
 
     state: State
@@ -35,3 +37,4 @@ class Scene:
     helping: bool = False
     question: str = ""
     has_keys: bool = True
+    targets: Targets = BUILT_IN

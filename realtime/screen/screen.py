@@ -187,6 +187,7 @@ class Screen:
             helping=self._hands.helping,
             question=self._hands.question,
             has_keys=self._terminal.keyboard.present,
+            targets=self._controls.targets,
         )
 
     def _to_plain_lines(self) -> None:

@@ -59,7 +59,7 @@ def view(scene: Scene, width: int, height: int) -> Frame:
 
 def _parameters(scene: Scene, around: list[_Section], width: int, height: int) -> list[Line]:
     """The parameters in the layout that there is room for."""
-    panel = Panel(scene.state, scene.midi.waiting, scene.chosen, scene.glyphs)
+    panel = Panel(scene.state, scene.midi.waiting, scene.chosen, scene.glyphs, scene.targets)
     if width >= WIDE_WIDTH and height >= WIDE_LINES + _count(around):
         return panel.wide(width)
     essential = _count(section for section in around if section.rank < _OPTIONAL)

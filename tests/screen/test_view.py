@@ -18,7 +18,6 @@ from realtime.params import IDS
 from realtime.preset import factory_presets, load_preset
 from realtime.screen.levels import CLIP_SECONDS, HOLD_SECONDS, Level
 from realtime.screen.look import ASCII, UNICODE
-from realtime.screen.panel import ORDER
 from realtime.screen.scene import Scene
 from realtime.screen.view import view
 from realtime.targets import VALUES
@@ -31,7 +30,7 @@ SIZES = [(80, 24), (120, 40)]
 
 def scene(**changes: object) -> Scene:
     controls = Controls(load_preset("hall"), lambda preset, fade_ms: None, origin="preset 'hall'")
-    plain = Scene(controls.state, UNICODE, ORDER[0], METERS, LEVELS, LEVELS)
+    plain = Scene(controls.state, UNICODE, next(iter(VALUES)), METERS, LEVELS, LEVELS)
     return replace(plain, **changes)
 
 
@@ -118,7 +117,7 @@ def test_midi_that_is_gone_or_learning_is_seen_even_on_a_small_screen() -> None:
 
 
 def test_a_small_screen_keeps_what_matters_and_follows_the_choice() -> None:
-    for chosen in ORDER:
+    for chosen in VALUES:
         shown = text_of(scene(chosen=chosen), 60, 10)
         assert "styled" in shown and "in L" in shown and "SPACE PANIC" in shown
         value = with_unit(VALUES[chosen], scene().state.value(chosen))
@@ -141,7 +140,7 @@ UNIT = st.floats(0.0, 1.0)
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     controls = Controls(load_preset("hall"), lambda preset, fade_ms: None, origin=draw(ANY_TEXT))
-    for target in draw(st.lists(st.sampled_from(ORDER), max_size=5)):
+    for target in draw(st.lists(st.sampled_from(list(VALUES)), max_size=5)):
         controls.set_unit(target, draw(UNIT))
     for action in draw(st.lists(st.sampled_from(("bypass", "panic", "revert")), max_size=2)):
         controls.press(action)
@@ -154,13 +153,13 @@ def scenes(draw: st.DrawFn) -> Scene:
     names = st.lists(ANY_TEXT, max_size=3).map(tuple)
     midi = MidiStatus(
         draw(names), draw(names), draw(st.integers(0, 10**9)), 0, draw(ANY_TEXT),
-        draw(st.dictionaries(st.sampled_from(ORDER), UNIT, max_size=4)),
-        draw(st.sampled_from(("", *ORDER))),
+        draw(st.dictionaries(st.sampled_from(list(VALUES)), UNIT, max_size=4)),
+        draw(st.sampled_from(("", *VALUES))),
     )  # fmt: skip
     return Scene(
         state=controls.state,
         glyphs=draw(st.sampled_from((UNICODE, ASCII))),
-        chosen=draw(st.sampled_from(ORDER)),
+        chosen=draw(st.sampled_from(list(VALUES))),
         meters=draw(st.sampled_from((meters, None))),
         ins=tuple(Level().after(db, 1.0) for db in meters.in_dbfs),
         outs=tuple(Level().after(db, 1.0) for db in meters.out_dbfs),

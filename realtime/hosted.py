@@ -1,0 +1,29 @@
+"""What the controls of a session have to know of the plugins in its chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from realtime.plugins.setting import PluginParam
+from realtime.preset import Preset
+
+
+class Hosted:
+    """No plugins. A rack of them says otherwise.
+
+    params: id -> row of every parameter of every plugin, "NAME.mix" among them.
+    """
+
+    params: Mapping[str, PluginParam] = {}
+
+    def complete(self, preset: Preset) -> Preset:
+        """`preset` with a value for every id of `params`: what it leaves open is as the plugin
+        starts, and a plugin that it does not use is dry.
+
+        Raises: PluginError where the preset needs a plugin that is not there.
+        """
+        return preset
+
+    def driven(self, preset: Preset) -> Mapping[str, float]:
+        """Plain values that follow from others of a complete preset, unless a hand sets them."""
+        return {}
