@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from realtime.plugins.found import Found
+
 
 def list_presets() -> int:
     """The factory presets and a person's own, with their MIDI program numbers."""
@@ -35,6 +41,47 @@ def list_devices() -> int:
         mark = f"  (default {default})" if default else ""
         print(f"{d.index:>3}: {d.full_name}  {d.inputs} in, {d.outputs} out{mark}")
     return 0
+
+
+def list_plugins() -> int:
+    """The installed plugins, those that cannot be used last, each with what is wrong."""
+    from realtime.plugins.found import standard_folders
+    from realtime.plugins.scan import list_plugins as scan
+    from realtime.plugins.scan_cache import cache_path
+    from realtime.voice import Voice
+
+    voice = Voice(sys.stderr)
+    found = scan(say=voice.status)
+    voice.close()
+    rows = [
+        (p.name, p.vendor, p.category, _width(p), _shown(p.path, p.component))
+        for p in sorted(found, key=lambda p: p.name.casefold())
+        if not p.problem
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for row in rows:
+        cells = [f"{cell:<{width}}  " for cell, width in zip(row[:-1], widths, strict=True)]
+        print("".join(cells) + row[-1])
+    broken = [p for p in found if p.problem]
+    for p in broken:
+        print(f"{_shown(p.path, p.component)} cannot be used: {p.problem}")
+    if broken:
+        print(f"examined again once they change, or without {str(cache_path())!r}")
+    if not found:
+        print(f"no plugins in {', '.join(map(str, standard_folders()))}")
+    return 0
+
+
+def _width(plugin: Found) -> str:
+    if plugin.is_instrument:
+        return "instrument"
+    return ", ".join(("mono", "stereo")[channels - 1] for channels in plugin.channels) or "none"
+
+
+def _shown(path: str, component: str) -> str:
+    """As --insert takes it; characters that a terminal would obey are spelled out."""
+    named = f"{path}:{component}" if component else path
+    return named if named.isprintable() else repr(named)
 
 
 def list_midi() -> int:

@@ -11,7 +11,7 @@ LIVE_ONLY = (
     "input_channels", "block_size", "sample_rate", "duration", "measure_latency", "osc",
     "osc_reply", "plain", "midi", "map",
 )  # fmt: skip
-LISTS = ("list_presets", "list_devices", "list_midi", "list_maps")
+LISTS = ("list_presets", "list_devices", "list_plugins", "list_midi", "list_maps")
 REFERENCES_MAX = 2
 MIDI_AUTO = "auto"
 
@@ -113,6 +113,10 @@ def parser() -> argparse.ArgumentParser:
         "--measure-latency", action="store_true", default=None,
         help="through a cable from output to input; no style is needed",
     )  # fmt: skip
+    plugins = p.add_argument_group("plugins")
+    plugins.add_argument(
+        "--list-plugins", action="store_true", help="show the plugins that are installed"
+    )
     midi = p.add_argument_group("MIDI")
     midi.add_argument(
         "--midi", metavar="PORT|auto", action="append",

@@ -1,4 +1,4 @@
-"""The folders where a person's own presets and MIDI maps are kept, and how new ones are named."""
+"""The folders where a person's own files and what can be made again are kept, and new names."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ _NAME_LENGTH = 40
 def user_folder(kind: str) -> Path:
     """Where a person's files of a kind, "presets" or "midi", belong; it may not exist yet."""
     return platformdirs.user_config_path("afx-live") / kind
+
+
+def cache_folder() -> Path:
+    """Where files belong that are made again when they are lost; it may not exist yet."""
+    return platformdirs.user_cache_path("afx-live")
 
 
 def user_presets() -> list[Path]:

@@ -61,6 +61,8 @@ ALLOWED = {
     "realtime.midi.ports": ("realtime.midi.port_names", "realtime.midi.systems"),
     "realtime.osc_packets": ("pythonosc",),
     "realtime.plugins.curves": (),
+    "realtime.plugins.found": (),
+    "realtime.plugins.scan": ("realtime.plugins.*",),
     # A plugin's process starts beside the sound: nothing that takes a second to import.
     "realtime.plugins.loading": (
         "numpy",

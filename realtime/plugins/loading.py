@@ -28,22 +28,43 @@ _SILENCE_FRAMES = 64
 
 
 def load(path: str, component: str = "") -> Any:
-    """A new instance of the plugin in a file or bundle; `component` of one that holds several.
+    """A new instance of the effect in a file or bundle; `component` of one that holds several.
 
-    pedalboard's own loader asks for a thousand texts of each parameter, for which some plugins
-    take a minute; here none is asked for. Main thread only.
-
-    Raises: PluginError, one line.
+    Main thread only. Raises: PluginError, one line.
     """
-    kind = pedalboard.AudioUnitPlugin if _is_audio_unit(path) else pedalboard.VST3Plugin
-    try:
-        with _without_probing(kind):
-            plugin = kind(path, plugin_name=component or None)
-    except (ImportError, ValueError, RuntimeError) as error:
-        raise PluginError(f"{path}: {' '.join(str(error).split())}") from None
+    plugin = load_any(path, component)
     if plugin.is_instrument:
         raise PluginError(f"{path}: {plugin.name} is an instrument, not an effect")
     return plugin
+
+
+def load_any(path: str, component: str = "", silence_seconds: float = 10.0) -> Any:
+    """As `load`, whether it is an effect or an instrument.
+
+    silence_seconds: for which an instrument that gives no sound is waited for, as it may have
+    samples to load.
+
+    pedalboard's own loader asks for a thousand texts of each parameter, for which some plugins
+    take a minute; here none is asked for.
+    """
+    kind = _kind(path)
+    try:
+        with _without_probing(kind):
+            return kind(path, plugin_name=component or None, initialization_timeout=silence_seconds)
+    except (ImportError, ValueError, RuntimeError) as error:
+        raise PluginError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def components_of(path: str) -> list[str]:
+    """Names of the plugins in a file or bundle. Raises: PluginError, one line."""
+    try:
+        return list(_kind(path).get_plugin_names_for_file(path))
+    except (ImportError, ValueError, RuntimeError) as error:
+        raise PluginError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def _kind(path: str) -> Any:
+    return pedalboard.AudioUnitPlugin if _is_audio_unit(path) else pedalboard.VST3Plugin
 
 
 def _is_audio_unit(path: str) -> bool:
