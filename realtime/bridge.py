@@ -21,6 +21,7 @@ from realtime.chain import CHAIN_STATE, prepare_chain, set_target
 from realtime.coefficients import CHAIN_COEFS, design_chain, fade_frames
 from realtime.dsp.intrinsics import JIT
 from realtime.native import atomic_exchange, atomic_load, atomic_store
+from realtime.plugins.rings import insert
 from realtime.preset import Preset
 
 RING_FRAMES = 1 << 18  # 5.5 s at 48 kHz, 1.4 s at 192 kHz
@@ -179,6 +180,10 @@ class Bridge:
                 coefs = design_chain(preset, self.sample_rate)
             _publish(self.record, coefs, frames)
             self._preset = preset
+
+    def insert(self, plugins: Iterable[tuple[str, int]]) -> None:
+        """See `realtime.plugins.rings.insert`. Before a stream runs, or while it is muted."""
+        insert(self.record["chain"], plugins)
 
     def prepare(self, presets: Iterable[Preset]) -> None:
         """Design what may be asked for next, so that `set_preset` has only to publish it."""

@@ -8,6 +8,8 @@ reverb damping and diffusion).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 from numba import from_dtype, njit
@@ -42,12 +44,15 @@ from realtime.dsp.reverb import (
 )
 from realtime.native import flush_to_zero, restore_float_mode
 from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
+from realtime.plugins.rings import INSERTS, end_of_block, exchange_block, exchange_chunk, insert
+from realtime.plugins.setting import POINTS
 from realtime.preset import Preset
 
 _RAMP_SLICE = 64  # at most CHUNK
 _PAIR = 2 * CHUNK
 _RECOVERY_MS = 5.0
 _FLOAT32 = np.dtype(np.float32)
+_BEFORE_EQ, _BEFORE_COMP, _BEFORE_DIST, _BEFORE_REVERB, _AFTER_REVERB = range(len(POINTS))
 
 CHAIN_STATE = np.dtype(
     [
@@ -63,6 +68,8 @@ CHAIN_STATE = np.dtype(
         ("recovery", np.float64),  # 1 = sound, rising from 0 after a stage was reset
         ("recovery_step", np.float64),
         ("nonfinite_resets", np.int64),
+        ("inserted", np.int64),  # whether there are any plugins
+        ("inserts", np.int64, INSERTS),  # addresses of their records, point by point
     ],
     align=True,
 )
@@ -142,6 +149,8 @@ def _run_chunk(audio, frames, now, then, sound, state):
     sound: whether the stages before were. A stage whose state is not finite is put to rest and
     its output silenced, so that the stages behind it hear nothing of it.
     """
+    if state.inserted:
+        exchange_chunk(audio, frames, state.inserts[_BEFORE_COMP])
     stage, stage_end = now[COMPRESSOR:DISTORTION], then[COMPRESSOR:DISTORTION]
     compressor_chunk(audio, frames, stage, stage_end, state.compressor)
     if not all_finite(state.compressor):
@@ -149,6 +158,8 @@ def _run_chunk(audio, frames, now, then, sound, state):
         audio[:] = np.float32(0.0)
         sound = False
 
+    if state.inserted:
+        exchange_chunk(audio, frames, state.inserts[_BEFORE_DIST])
     stage, stage_end = now[DISTORTION:REVERB], then[DISTORTION:REVERB]
     distortion_chunk(audio, frames, stage, stage_end, state.distortion)
     if not all_finite(state.distortion.tone):
@@ -158,12 +169,16 @@ def _run_chunk(audio, frames, now, then, sound, state):
         audio[:] = np.float32(0.0)
         sound = False
 
+    if state.inserted:
+        exchange_chunk(audio, frames, state.inserts[_BEFORE_REVERB])
     stage, stage_end = now[REVERB:OUTPUT_GAIN], then[REVERB:OUTPUT_GAIN]
     reverb_chunk(audio, frames, stage, stage_end, state.reverb)
     if not all_finite(state.reverb.damping):
         reset_reverb(state.reverb)
         sound = False
 
+    if state.inserted:
+        exchange_chunk(audio, frames, state.inserts[_AFTER_REVERB])
     gain, gain_end = now[OUTPUT_GAIN], then[OUTPUT_GAIN]
     if not sound:  # this chunk is silent, and what follows rises from silence
         state.nonfinite_resets += 1
@@ -187,6 +202,8 @@ def _run_slice(x, now, then, state):
     """One slice through the whole chain, in chunks that lie channel by channel."""
     frames, channels = x.shape
     state.nonfinite_resets += take_in(x, now[INPUT_GAIN], then[INPUT_GAIN])
+    if state.inserted:
+        exchange_block(x, state.inserts[_BEFORE_EQ])
     sound = _equalise(x, now, then, state)
     audio = shaped(scratch_f32(_PAIR), (channels, CHUNK))
     for start in range(0, frames, CHUNK):
@@ -221,6 +238,8 @@ def process_block(x, state):
         _ramp_point(state, state.ramp_at, then)
         _run_slice(x[start : start + count], now, then, state)
         start += count
+    if state.inserted:
+        end_of_block(frames, state.inserts)
     restore_float_mode(mode)
 
 
@@ -285,6 +304,10 @@ class Chain:
         self._frames += x.shape[0]
         self._blocks += 1
         return x
+
+    def insert(self, plugins: Iterable[tuple[str, int]]) -> None:
+        """See `realtime.plugins.rings.insert`."""
+        insert(self._state, plugins)
 
     def reset(self) -> None:
         """Silence every filter, detector and delay; the parameters arrive at once and stay."""

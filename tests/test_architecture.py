@@ -63,6 +63,14 @@ ALLOWED = {
     "realtime.plugins.curves": (),
     "realtime.plugins.found": (),
     "realtime.plugins.scan": ("realtime.plugins.*",),
+    "realtime.plugins.record": ("numpy",),
+    "realtime.plugins.rings": (
+        *COMPILED,
+        "realtime.dsp.blocks",
+        "realtime.plugins.record",
+        "realtime.plugins.setting",
+        *KERNEL_AIDS,
+    ),
     # A plugin's process starts beside the sound: nothing that takes a second to import.
     "realtime.plugins.loading": (
         "numpy",
@@ -93,12 +101,15 @@ ALLOWED = {
         "realtime.coefficients",
         "realtime.dsp.*",
         "realtime.native",
+        "realtime.plugins.rings",
+        "realtime.plugins.setting",
         *TABLES,
     ),
     "realtime.bridge": (
         *COMPILED,
         "realtime.chain",
         "realtime.coefficients",
+        "realtime.plugins.rings",
         *KERNEL_AIDS,
         *TABLES,
     ),
