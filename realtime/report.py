@@ -34,7 +34,11 @@ def write_stats(session: Session, path: FilePath) -> None:
 
 def print_report(session: Session, file: TextIO) -> None:
     """The report: coloured where `file` is a terminal, plain lines otherwise."""
-    sections = list(report_sections(session))
+    print_sections(list(report_sections(session)), file)
+
+
+def print_sections(sections: list[tuple[str, list[Row]]], file: TextIO) -> None:
+    """Titles, and rows of (name, text) below each."""
     if file.isatty():
         _print_rich(sections, file)
         return
@@ -85,7 +89,7 @@ def _sound_rows(session: Session) -> Iterator[Row]:
 
 
 def _sound(sound: Sound) -> str:
-    over = f"over {_duration(sound.seconds)}"
+    over = f"over {duration(sound.seconds)}"
     if not math.isfinite(sound.centroid_hz):
         return f"silent {over}"
     loudness = (
@@ -104,7 +108,7 @@ def _audio_rows(session: Session) -> Iterator[Row]:
     blocks = count["blocks"]
     frames = count["frames"]
     channels = "mono" if session.channels == 1 else "stereo"
-    yield "ran", f"{_duration(session.seconds)} at {session.sample_rate} Hz, {channels}"
+    yield "ran", f"{duration(session.seconds)} at {session.sample_rate} Hz, {channels}"
     if not blocks:
         yield "blocks", "none"
         return
@@ -149,7 +153,8 @@ def _dropouts(session: Session) -> str:
     return f"{' and '.join(parts)}: {remedy} helps"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time for a person."""
     if seconds < 60.0:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
