@@ -18,7 +18,7 @@ STARTED = time.perf_counter()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status: 0 done, 1 device lost, 2 bad input, 130 Ctrl-C."""
+    """Run the command line; its exit status, as --help lists them."""
     args = parser().parse_args(argv)
     try:
         check_options(args)
@@ -58,6 +58,13 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:
     link = lifeline.connect()
     if args.input is None and link is None and supervisor.SUPPORTED:
         return _supervise(args, argv)
+    if args.input is not None:
+        from realtime.batch.files import into_folder
+
+        if into_folder(args.input, args.output):
+            from realtime.batch.job import style_files
+
+            return style_files(args)
     from realtime.commands import check_paths, style_file
 
     if link is None or not link.resumed:  # else what it writes is there by now

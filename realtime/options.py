@@ -6,11 +6,14 @@ import argparse
 import math
 from typing import NoReturn
 
+from realtime.batch.files import into_folder
+
 LIVE_ONLY = (
     "ref_live", "ref_channel", "set_list", "device", "input_device", "output_device",
     "input_channels", "block_size", "sample_rate", "duration", "measure_latency", "osc",
     "osc_reply", "plain", "midi", "map",
 )  # fmt: skip
+MANY_ONLY = ("format", "jobs")
 LISTS = ("list_presets", "list_devices", "list_plugins", "list_midi", "list_maps")
 REFERENCES_MAX = 2
 MIDI_AUTO = "auto"
@@ -20,8 +23,10 @@ EXAMPLES = """\
 live:   afx-live --ref style.wav
         afx-live --preset hall --device USB --block-size 64
 a file: afx-live --ref style.wav --input in.wav --output out.wav
+many:   afx-live --ref style.wav --input 'takes/**/*.wav' --output styled
 
-Exit status: 0 done, 1 sound device lost or no style found, 2 bad input, 130 Ctrl-C in a file."""
+Exit status: 0 done, 1 sound device lost, no style found or a file of many failed, 2 bad input,
+130 Ctrl-C among files."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,9 +69,19 @@ def parser() -> argparse.ArgumentParser:
     files = p.add_argument_group("files")
     files.add_argument(
         "--input", metavar="FILE", nargs="+", action="extend",
-        help="style this file instead of the live input",
+        help="style this file instead of the live input, or many: files, folders, 'PATTERNS'",
     )  # fmt: skip
-    files.add_argument("--output", metavar="FILE", help="where to write it (WAV or FLAC, 24 bit)")
+    files.add_argument(
+        "--output", metavar="FILE|FOLDER",
+        help="where to write it (WAV or FLAC, 24 bit); a folder for many",
+    )  # fmt: skip
+    files.add_argument(
+        "--format", choices=("wav", "flac"),
+        help="of many files (default: as each input, WAV for MP3 and OGG)",
+    )  # fmt: skip
+    files.add_argument(
+        "--jobs", metavar="N", type=_some, help="how many files at once (default: one a core)"
+    )
     files.add_argument("--save-preset", metavar="FILE", help="write the preset in use as TOML")
     files.add_argument(
         "--stats", metavar="FILE", help="write counters and times as JSON (replaced)"
@@ -184,6 +199,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _some(text: str) -> int:
+    value = _count(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return value
+
+
 def _address(text: str) -> tuple[str, int]:
     from realtime.osc import OscError, parse_address
 
@@ -227,6 +249,12 @@ def check_options(args: argparse.Namespace) -> None:
     if (args.input is None) != (args.output is None):
         missing = "--output" if args.output is None else "--input"
         raise UsageError(f"--input and --output go together: {missing} is missing")
+    many = args.input is not None and into_folder(args.input, args.output)
+    for name in MANY_ONLY:
+        if getattr(args, name) is not None and not many:
+            raise UsageError(f"{_flag(name)} is for many files: --output names a folder then")
+    if many and args.save_preset is not None:
+        raise UsageError("--save-preset is for one sound, each of many files has its own")
     if args.preset is not None and args.input is not None:
         for name in ("model", "gate_db"):
             if getattr(args, name) is not None:

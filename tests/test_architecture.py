@@ -59,6 +59,7 @@ ALLOWED = {
     ),
     "realtime.midi.learn": ("realtime.midi", "realtime.midi.*", "realtime.params"),
     "realtime.midi.ports": ("realtime.midi.port_names", "realtime.midi.systems"),
+    "realtime.batch.files": (),
     "realtime.osc_packets": ("pythonosc",),
     "realtime.plugins.curves": (),
     "realtime.plugins.found": (),
@@ -155,6 +156,7 @@ DOORS = {
     "pyloudnorm": ("realtime.measure",),
     "matplotlib": ("realtime.demo",),
     "rich": (
+        "realtime.batch.display",
         "realtime.commands",
         "realtime.report",
         "realtime.screen.look",

@@ -87,6 +87,18 @@ BAD = {
     "--preset good.toml --input slow.wav --output out.wav": "4000 Hz",
     "--ref ref.wav --input silent.wav --output out.wav": "too little",
     "--ref ref.wav --input short.wav --output out.wav": "too little",
+    # many files
+    "--preset good.toml --input none*.wav --output many": "no file matches 'none*.wav'",
+    "--preset good.toml --input in.wav ref.wav --output out.wav": "names a file",
+    "--preset good.toml --input in.wav ref.wav --output good.toml": "not a folder",
+    "--preset good.toml --input in.wav ref.wav --output .": "same file",
+    "--preset good.toml --input flac.flac in.wav --output . --format wav": "same file",
+    "--preset bad.toml --input in.wav ref.wav --output many": "outside",
+    "--ref silent.wav --input in.wav ref.wav --output many": "is silent",
+    "--preset good.toml --input in.wav ref.wav --output many --stats in.wav": "same file",
+    "--preset good.toml --input in.wav ref.wav --output many --save-preset p.toml": "one sound",
+    "--preset good.toml --input in.wav ref.wav --output many --jobs 0": "--jobs",
+    f"--preset good.toml --jobs 2 {FILES}": "many files",
     # the output
     "--preset good.toml --input in.wav --output in.wav": "same file",
     "--preset good.toml --input in.wav --output link.wav --overwrite": "same file",
