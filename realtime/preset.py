@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from realtime.params import BY_ID, IDS, NEUTRAL, PROFILES, TABLE, BandType, tabl
 from realtime.plugins.setting import PluginError, PluginSetting
 from realtime.plugins.setting_toml import TABLE as PLUGINS
 from realtime.plugins.setting_toml import plugins_to_toml, read_plugins
-from realtime.toml_text import TomlError, parse, read_text, toml_string
+from realtime.toml_text import TomlError, line_of, parse, read_text, toml_string
 
 FORMAT = 1
 FACTORY = Path(__file__).resolve().parent.parent / "presets" / "factory"
@@ -201,7 +200,7 @@ class Preset(Mapping[str, float]):
                 try:
                     values[param_id] = _checked(param_id, value)
                 except PresetError as error:
-                    raise PresetError(f"{_line_of(text, group, key)}{error}") from None
+                    raise PresetError(f"{line_of(text, group, key)}{error}") from None
         return cls(values, plugins=plugins, **meta)
 
 
@@ -238,17 +237,6 @@ def save_preset(preset: Preset, path: str | os.PathLike[str]) -> None:
         write_text(path, preset.to_toml())
     except OSError as error:
         raise PresetError(f"cannot write preset {str(path)!r}: {error.strerror}") from None
-
-
-def _line_of(text: str, group: str, key: str) -> str:
-    """Where TOML text sets a key, as "line 7: ", or "" where it is written in an unusual way."""
-    section = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\s*([\w-]+)\s*\]", line):
-            section = header[1]
-        elif section == group and re.match(rf"\s*{re.escape(key)}\s*=", line):
-            return f"line {number}: "
-    return ""
 
 
 def _set(

@@ -6,6 +6,7 @@ Standard library only.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -35,3 +36,21 @@ def toml_string(text: str) -> str:
     """`text` as a TOML basic string, quotes included."""
     # JSON's escapes are a subset of TOML's basic strings, but for DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def line_of(text: str, section: str, key: str = "", number: int = 0) -> str:
+    """Where TOML text opens a section, or sets a key in it, as "line 7: ".
+
+    section: "" for what stands before any. number: which one, from 0, of several [[section]].
+    "" where it is written in an unusual way.
+    """
+    inside, seen = not section, -1
+    for at, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\[?\s*([\w.-]+)\s*\]", line):
+            seen += header[1] == section
+            inside = header[1] == section and seen == number
+            if inside and not key:
+                return f"line {at}: "
+        elif inside and key and re.match(rf'\s*"?{re.escape(key)}"?\s*=', line):
+            return f"line {at}: "
+    return ""
