@@ -62,6 +62,8 @@ ALLOWED = {
     "realtime.batch.files": (),
     "realtime.osc_packets": ("pythonosc",),
     "realtime.plugins.curves": (),
+    "realtime.plugins.plugin_map": ("realtime.plugins.setting",),
+    "realtime.plugins.equaliser": ("numpy", "scipy", "realtime.dsp.biquad"),
     "realtime.plugins.found": (),
     "realtime.plugins.scan": ("realtime.plugins.*",),
     "realtime.plugins.record": ("numpy",),
