@@ -2,7 +2,7 @@
  * NaN or be late, written against the format's public binary interface, without its SDK.
  *
  * Set when it is compiled:
- *   NAMES     of the plugins in the file, as C strings with commas between them
+ *   NAMES     of the plugins in the file, as C strings; one named CRASH does so when switched on
  *   CHANNELS  that each gives, 1 or 2. INPUTS  that each takes: as many, or 0 for an instrument
  *   LATENCY   frames that it delays the sound by, and reports
  *   ON_LOAD   a statement that runs when the file is loaded: CRASH, HANG or empty
@@ -107,6 +107,7 @@ static void write_text(int16_t *to, const char *from) {
 /* ---- one instance: three interfaces of one object ---- */
 struct plugin {
     const method *component, *processor, *controller;
+    const char *name;
     int32_t references;
     double units[PARAMETERS];
     float delayed[CHANNELS][LATENCY + 1];
@@ -156,7 +157,7 @@ static int32_t bus_info(void *s, int32_t media, int32_t direction, int32_t index
     return OK;
 }
 static int32_t set_active(void *s, uint8_t active) {
-    (void)active;
+    if (active && !strcmp(OF(s, component)->name, "CRASH")) CRASH;
     memset(OF(s, component)->delayed, 0, sizeof OF(s, component)->delayed);
     return OK;
 }
@@ -301,10 +302,13 @@ static int32_t class_info2(void *s, int32_t i, struct class_info2 *info) {
     return class_info(s, i, &info->base);
 }
 static int32_t create(void *s, const char *class, const char *id, void **made) {
-    (void)s, (void)class;
-    struct plugin *p = calloc(1, sizeof *p);
+    (void)s;
+    int32_t n = class_count() - 1;
+    while (n > 0 && strncmp(class, CLASSES[n], sizeof(id16))) n--;
+    struct plugin *p = malloc(sizeof *p);
     if (!p) abort();
-    *p = (struct plugin){component_methods, processor_methods, controller_methods, .references = 1};
+    *p = (struct plugin){component_methods, processor_methods, controller_methods, CLASSES[n],
+                         .references = 1};
     for (uint32_t i = 0; i < PARAMETERS; i++) p->units[i] = to_unit(i, TABLE[i].initial);
     int32_t result = ask(p, id, made);
     release(p);

@@ -37,7 +37,7 @@ def folder(build_plugin: BuildPlugin, tmp_path: Path, monkeypatch: pytest.Monkey
     build_plugin("Crashes", on_load="CRASH")
     build_plugin("Hangs", on_load="HANG")
     build_plugin("Mono", channels=1)
-    build_plugin("Shell", names=("Left Hand", "Right Hand"))
+    build_plugin("Shell", names=("Left Hand", "CRASH", "Right Hand"))
     build_plugin("Synth", instrument=True)
     (folder / "Empty.vst3" / "Contents").mkdir(parents=True)
     (folder / "Vendor").mkdir()
@@ -57,6 +57,7 @@ def test_plugins_are_found_and_those_that_crash_or_hang_survived(
         ("", "", True),
         ("", "", True),
         ("", "", True),
+        ("CRASH", "CRASH", True),
         ("Left Hand", "Left Hand", False),
         ("Mono", "", False),
         ("Right Hand", "Right Hand", False),
@@ -85,8 +86,9 @@ def test_plugins_are_found_and_those_that_crash_or_hang_survived(
     assert (done.returncode, done.stderr) == (0, "")
     assert rows[1].split() == ["Mono", "afx-live", "tests", "Fx|Tools", "mono", mono.path]
     assert rows[0].endswith(f"stereo      {folder / 'Shell.vst3'}:Left Hand")
-    assert [row.partition(" cannot be used: ")[0] for row in rows[4:7]] == [
-        str(folder / f"{name}.vst3") for name in ("Crashes", "Empty", "Hangs")
+    assert [row.partition(" cannot be used: ")[0] for row in rows[4:8]] == [
+        str(folder / name)
+        for name in ("Crashes.vst3", "Empty.vst3", "Hangs.vst3", "Shell.vst3:CRASH")
     ]
 
     shutil.rmtree(folder / "Crashes.vst3")
