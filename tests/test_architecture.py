@@ -74,7 +74,13 @@ ALLOWED = {
         "realtime.plugins.setting",
         *KERNEL_AIDS,
     ),
+    "realtime.plugins.host": ("realtime.plugins.*",),
+    "realtime.plugins.process": ("realtime.lifeline", "realtime.same_python", "realtime.plugins.*"),
+    "realtime.plugins.watch": ("numpy", "realtime.plugins.record"),
     # A plugin's process starts beside the sound: nothing that takes a second to import.
+    "realtime.plugins.worker": ("numpy", "realtime.lifeline", "realtime.plugins.*"),
+    "realtime.plugins.processor": ("numpy", "realtime.plugins.*"),
+    "realtime.plugins.sharing": ("numpy", "realtime.plugins.record"),
     "realtime.plugins.loading": (
         "numpy",
         "pedalboard",

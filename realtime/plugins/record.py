@@ -20,6 +20,7 @@ RISE = 512  # frames of the fade back in, which has time
 RETAP = 512  # frames of the fade from one delay to another
 LOUDEST = 1000.0  # +60 dBFS: beyond it is no sound, nor is what is not finite
 DELAY_MAX = RING_FRAMES // 2
+PARAMETERS_MAX = 2048  # of one plugin; some show every MIDI control change as one
 NEVER = 1 << 62
 
 # Words that the control side writes for the audio thread, which reads them atomically.
@@ -48,6 +49,9 @@ _HOST_FIELDS: list[Any] = [
     ("late_blocks", np.int64),
     ("nonfinite_blocks", np.int64),
     ("largest_block", np.int64),
+    # Where each parameter is to go, normalised, and how many frames that may take.
+    ("targets", np.float64, (PARAMETERS_MAX,)),
+    ("fades", np.int64, (PARAMETERS_MAX,)),
     ("audio", np.float32, (CHANNELS_MAX, RING_FRAMES)),
 ]
 _ROOM = -np.dtype(_HOST_FIELDS, align=True).itemsize % _PAGES

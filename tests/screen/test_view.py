@@ -15,13 +15,17 @@ from realtime.labels import with_unit
 from realtime.meters import Meters
 from realtime.midi.status import MidiStatus
 from realtime.params import IDS
-from realtime.preset import factory_presets, load_preset
+from realtime.plugins.lineup import Lineup
+from realtime.plugins.setting import PluginSetting
+from realtime.preset import Preset, factory_presets, load_preset
 from realtime.screen.levels import CLIP_SECONDS, HOLD_SECONDS, Level
 from realtime.screen.look import ASCII, UNICODE
 from realtime.screen.scene import Scene
 from realtime.screen.view import view
 from realtime.targets import VALUES
 from tests.conftest import ROOT
+from tests.plugins.settings import row
+from tests.test_controls_plugins import COMP, ROWS, VERB
 
 METERS = Meters((-20.0, -30.0), (-6.0, -7.0), 3.2, "styled", 123.0, 5.3, 48_000, 0, 0, 0, 0.12)
 LEVELS = (Level().after(-20.0, 0.0), Level().after(-30.0, 0.0))
@@ -218,3 +222,32 @@ def test_readme_shows_it_as_it_is() -> None:
     picture = "\n".join(line.rstrip() for line in text_of(shown).splitlines())
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"<!-- screen -->\n\n```text\n{picture}\n```" in readme, picture
+
+
+# --- plugins -----------------------------------------------------------------------------------
+MANY = PluginSetting("many", "/x/Many.vst3", values=tuple((f"knob_{n}", 2.0) for n in range(90)))
+HOSTED = Lineup([COMP, VERB, MANY], [*ROWS, *(row(f"many.knob_{n}") for n in range(90))])
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_a_plugins_parameters_are_shown_where_one_of_them_is_chosen(
+    width: int, height: int
+) -> None:
+    controls = Controls(Preset(plugins=[COMP]), lambda preset, fade_ms: None, hosted=HOSTED)
+    controls.set("comp-x2.attack", 7.5)
+    shown = text_of(
+        scene(state=controls.state, targets=controls.targets, chosen="comp-x2.mode"), width, height
+    )
+    assert "7.5 ms◆" in line_with("attack", shown) and "fast" in line_with("mode", shown)
+    assert "comp-x2" in line_with("mix", shown) and "mode of a plugin" in shown
+    assert "threshold" not in shown and "size" not in shown
+
+
+@pytest.mark.parametrize(("width", "height"), [*SIZES, (40, 24), (80, 12)])
+def test_of_many_parameters_the_chosen_one_is_always_in_view(width: int, height: int) -> None:
+    controls = Controls(Preset(), lambda preset, fade_ms: None, hosted=HOSTED)
+    for target in controls.targets.values:
+        given = scene(state=controls.state, targets=controls.targets, chosen=target)
+        listed = text_of(given, width, height).split(f" {target} ")[0]
+        word = target.partition(".")[2].replace("_", " ")
+        assert target in VALUES or word in listed, target
