@@ -45,9 +45,9 @@ class Hosted:
         self.replacement = Replacement(plugin_map, "plugin", self.rows, RATE, self.said.append)
 
     def at(self, preset: Preset) -> Effect:
-        """The plugin as the map sets it for a preset; with its mix, if the map names that."""
+        """The plugin as the map sets it for a preset, blended with the dry sound by its mix."""
         values = self.replacement.values(preset)
-        mix = np.float32(values.pop("plugin.mix", 1.0))
+        mix = np.float32(values.pop("plugin.mix"))
         knobs = {self.rows[i].index: self.rows[i].to_unit(value) for i, value in values.items()}
 
         def effect(sound: Sound) -> Sound:

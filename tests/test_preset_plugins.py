@@ -147,6 +147,7 @@ HEAD = '[comp]\nratio = 2\n\n[[plugin]]\nname = "a"\npath = "b"\n'
         (HEAD + "knob = 1\n", "line 7: unknown key 'knob'"),
         (HEAD + "slot = 'middle'\n", "line 7: a: the slot is none of before-eq"),
         (HEAD + "slot = []\n", "line 7: a: the slot is none of"),
+        (HEAD + "replaces = 'chorus'\n", "line 7: a replaces 'chorus', which is none of eq, comp"),
         (HEAD + "mix = 2\n", "line 7: a.mix is 2, outside 0..1"),
         (HEAD + "mix = true\n", "line 7: a.mix is True, not a number"),
         (HEAD + "state = 'ä'\n", "line 7: a: its state is no base64"),

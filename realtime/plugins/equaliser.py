@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ Range = tuple[float, float]  # both ends alike: fixed
 LOWEST_HZ, HIGHEST_HZ, POINTS = 30.0, 16_000.0, 64  # where curves are compared, evenly in octaves
 # A cost for gain itself, so that no two bands shout against each other for a hundredth of a dB.
 _THRIFT = 0.01
+_WORSE_DB = 0.1  # what may be lost to keep bands in their places
 _STEP = 1e-5  # of a numeric derivative, in octaves and dB
 
 
@@ -87,33 +89,27 @@ def curve_db(
     return np.sum([response_db(*band, at_hz, sample_rate) for band in bands], axis=0)
 
 
-def fit_bands(wanted_db: Vector, bands: Sequence[Band], level_db: Range, sample_rate: float) -> Fit:
+def fit_bands(
+    wanted_db: Vector,
+    bands: Sequence[Band],
+    level_db: Range,
+    sample_rate: float,
+    near: Fit | None = None,
+) -> Fit:
     """Set `bands` and the level of all so that their curve comes closest to `wanted_db`.
 
-    wanted_db: dB at `frequencies(sample_rate)`. Least squares over the octaves, from two starts;
-    always the same answer for the same question.
+    wanted_db: dB at `frequencies(sample_rate)`. Least squares over the octaves, from two starts.
+    near: the fit of a curve like this one; where its bands can be moved to this curve almost as
+    well, they are, rather than to change places.
     """
     problem = _Problem(wanted_db, bands, level_db, sample_rate)
-    found = [
-        least_squares(
-            problem.errors,
-            start,
-            problem.slopes,
-            bounds=problem.bounds,
-            xtol=1e-3,
-            ftol=1e-3,
-            max_nfev=40,
-        )
-        for start in (problem.peaks_first(), problem.shelves_first())
-    ]
-    best = min(found, key=lambda result: result.cost).x
-    curve = problem.curve(best)
-    settings = problem.settings(best)
-    return Fit(
-        tuple((2.0 ** float(f), float(g), 2.0 ** float(q)) for f, g, q in settings),
-        float(problem.full(best)[-1]),
-        float(np.sqrt(np.mean((curve - wanted_db) ** 2))),
-    )
+    if near is not None:
+        moved = problem.solve(problem.of(near))
+        fit = problem.fit(moved.x)
+        if fit.residual_db < near.residual_db + _WORSE_DB:
+            return fit
+    starts = (problem.peaks_first(), problem.shelves_first())
+    return problem.fit(min(map(problem.solve, starts), key=lambda result: result.cost).x)
 
 
 class _Problem:
@@ -128,6 +124,24 @@ class _Problem:
         self.low, self.high = np.transpose([*ranges, level_db])
         self.free = self.high > self.low
         self.bounds = (self.low[self.free], self.high[self.free])
+
+    def solve(self, start: Vector) -> Any:
+        """SciPy's result from there."""
+        tolerance = {"xtol": 1e-3, "ftol": 1e-3, "max_nfev": 40}
+        return least_squares(self.errors, start, self.slopes, bounds=self.bounds, **tolerance)
+
+    def fit(self, x: Vector) -> Fit:
+        """What a solution says."""
+        return Fit(
+            tuple((2.0 ** float(f), float(g), 2.0 ** float(q)) for f, g, q in self.settings(x)),
+            float(self.full(x)[-1]),
+            float(np.sqrt(np.mean((self.curve(x) - self.wanted) ** 2))),
+        )
+
+    def of(self, fit: Fit) -> Vector:
+        """Where a fit stands, as a start."""
+        values = [v for f, g, q in fit.bands for v in (np.log2(f), g, np.log2(q))]
+        return self._inside(np.array([*values, fit.level_db]))
 
     def full(self, x: Vector) -> Vector:
         """(..., free) -> (..., all), the fixed ones in their places."""
@@ -190,8 +204,12 @@ class _Problem:
                 gain = left[ends].mean()
             x[k : k + 2] = place, gain
             x = np.clip(x, self.low, self.high)
-        inside = 1e-6 * (self.high - self.low)  # where the search may start
-        return np.clip(x, self.low + inside, self.high - inside)[self.free]
+        return self._inside(x)
+
+    def _inside(self, x: Vector) -> Vector:
+        """All -> free, where the search may start."""
+        margin = 1e-6 * (self.high - self.low)
+        return np.clip(x, self.low + margin, self.high - margin)[self.free]
 
 
 def graphic(

@@ -48,7 +48,7 @@ class Lineup(Hosted):
             elif start.name in self._inserted:
                 plugins.append(start)
             else:
-                plugins.append(replace(start, mix=0.0))
+                plugins.append(replace(start, mix=0.0, replaces=""))
         for plugin in asked.values():
             raise PluginError(f"{plugin.name!r} from {plugin.path!r} is not in this session")
         return preset.with_plugins(plugins)

@@ -15,14 +15,13 @@ from realtime.params import IDS
 from realtime.plugins.plugin_map import (
     BAND_KINDS,
     DERIVED,
-    EFFECTS,
     Curve,
     Drive,
     MapBand,
     PluginMap,
     Point,
 )
-from realtime.plugins.setting import PluginError
+from realtime.plugins.setting import PLACES, PluginError
 from realtime.toml_text import TomlError, line_of, parse, read_text
 from realtime.user_files import user_folder
 
@@ -110,9 +109,9 @@ class _Reader:
         if not data.get("plugin"):
             raise _WrongError("", "plugin does not say which plugin this map is for")
         effect = data.get("replaces", "")
-        if effect not in EFFECTS:
+        if effect not in PLACES:
             line = self.line("", "replaces")
-            raise _WrongError(line, f"replaces is none of {', '.join(EFFECTS)}")
+            raise _WrongError(line, f"replaces is none of {', '.join(PLACES)}")
         wet_gain_db = _number(data.get("wet_gain_db", 0.0), "wet_gain_db",
                               self.line("", "wet_gain_db"), effect == "reverb")  # fmt: skip
         constants = {}

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from realtime.plugins.setting import PluginError
 
-EFFECTS = ("eq", "comp", "dist", "reverb")
 # What an effect of ours is beside the parameters of the table: see `replace.sources`.
 DERIVED = {"reverb": ("reverb.t60_s", "reverb.balance", "reverb.level_db")}
 BAND_KINDS = ("low_shelf", "peak", "high_shelf")
@@ -85,7 +84,7 @@ class MapBand:
 class PluginMap:
     """How a plugin takes the place of one of our effects.
 
-    plugin: its name, as the plugin gives it. replaces: one of EFFECTS. constants: parameters
+    plugin: its name, as the plugin gives it. replaces: one of PLACES. constants: parameters
     that stand still. drives: parameters that follow. bands or graphic: of an equaliser; graphic
     names each band's centre in Hz; level its gain over all. wet_gain_db: of a reverb, how loud
     steady noise is through it alone. lines: where a parameter stands in the file.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from types import MappingProxyType
 
 from realtime.dsp.reverb import T60_MIN, T60_SPAN
 from realtime.dsp.units import db_to_gain, gain_to_db
@@ -15,16 +13,18 @@ from realtime.plugins.plugin_map import MapBand, PluginMap
 from realtime.plugins.setting import MIX, PluginParam
 from realtime.preset import Preset
 
-# Where a plugin sits that takes an effect's place: our own, neutral by then, is behind it.
-PLACES: Mapping[str, str] = MappingProxyType(
-    {"eq": "before-eq", "comp": "before-comp", "dist": "before-dist", "reverb": "before-reverb"}
-)
+Bands = tuple[tuple[str, float, float, float], ...]  # ours, as design_peq takes them
+
 Q_MIN = BY_ID["eq1.q"].minimum
 _FAR_DB = 1.0  # an equaliser's curve that is further off than this is said
 
 
 class Replacement:
-    """One effect whose work a plugin does. Unchangeable, but for what it has said already."""
+    """One effect whose work a plugin does.
+
+    It keeps what it has said already, and an equaliser's last curve, so that the next one is
+    reached by way of bands that move, not by bands that change places.
+    """
 
     def __init__(
         self,
@@ -54,12 +54,12 @@ class Replacement:
                 span = f"{rows[key].minimum:g}..{rows[key].maximum:g}"
                 raise plugin_map.error(key, f"{key} is {value:g}, outside the plugin's {span}")
         self._rows = rows
-        self._fit = lru_cache(maxsize=8)(self._fit_equaliser)
+        self._last: tuple[Bands, equaliser.Fit] | None = None
 
     @property
     def driven(self) -> tuple[str, ...]:
         """Ids of the plugin's parameters that follow ours, or that the map keeps still."""
-        return tuple(f"{self.name}.{key}" for key in self._map.targets)
+        return tuple(f"{self.name}.{key}" for key in dict.fromkeys((MIX, *self._map.targets)))
 
     def neutral(self, preset: Preset) -> Preset:
         """The preset with our own effect doing nothing."""
@@ -70,12 +70,12 @@ class Replacement:
         return self.neutral(preset), self.values(preset)
 
     def values(self, preset: Preset) -> dict[str, float]:
-        """Plain values by id of all the plugin's parameters that the map names.
+        """Plain values by id of all the plugin's parameters that the map names, and of its mix.
 
         What goes beyond the plugin's range stands at its end, and is said the first time.
         """
         ours = sources(preset, self._map.wet_gain_db)
-        wanted = dict(self._map.constants)
+        wanted = {MIX: 1.0, **self._map.constants}
         for key, drive in self._map.drives.items():
             wanted[key] = drive.curve(ours[drive.source])
         if self.effect == "eq":
@@ -101,7 +101,10 @@ class Replacement:
             (kind, preset[f"eq{b}.freq_hz"], preset[f"eq{b}.gain_db"], preset[f"eq{b}.q"])
             for b, kind in enumerate(preset.band_types, start=1)
         )
-        fit = self._fit(bands)
+        if self._last is None or self._last[0] != bands:
+            near = self._last[1] if self._last else None
+            self._last = bands, self._fit(bands, near)
+        fit = self._last[1]
         if fit.residual_db > _FAR_DB and "" not in self._said:
             self._said.add("")
             self._say(
@@ -120,7 +123,7 @@ class Replacement:
                 wanted[band.q] = band.q_curve(q)
         return wanted
 
-    def _fit_equaliser(self, bands: tuple[tuple[str, float, float, float], ...]) -> equaliser.Fit:
+    def _fit(self, bands: Bands, near: equaliser.Fit | None) -> equaliser.Fit:
         rate = self._sample_rate
         level = self._range(self._map.level) if self._map.level else (0.0, 0.0)
         if self._map.graphic:
@@ -135,7 +138,7 @@ class Replacement:
             equaliser.Band(b.kind, self._range(b.frequency), self._range(b.gain), self._q_range(b))
             for b in self._map.bands
         ]
-        return equaliser.fit_bands(wanted, theirs, level, rate)
+        return equaliser.fit_bands(wanted, theirs, level, rate, near)
 
     def _range(self, key: str | float) -> equaliser.Range:
         if not isinstance(key, str):

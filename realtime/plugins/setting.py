@@ -23,6 +23,13 @@ SLOTS = {
 }
 DEFAULT_SLOT = "before-reverb"
 SMOOTHING_MS = 20.0
+# The effects whose place a plugin may take, and where it sits then: our own, neutral, is behind it.
+PLACES = {
+    "eq": "before-eq",
+    "comp": "before-comp",
+    "dist": "before-dist",
+    "reverb": "before-reverb",
+}
 MIX = "mix"  # every hosted plugin's own blend of dry (0) and plugin (1), beside its parameters
 # What stands before a dot in an id, or in an OSC address, and means something else.
 TAKEN = frozenset(i.partition(".")[0] for i in IDS) | {"amount", "morph", "revert", "unit"}
@@ -76,7 +83,9 @@ class PluginSetting:
     name: its handle in this chain, unique there: [a-z0-9-]+; its parameters are "name.key".
     path: of the plugin's file or bundle. identifier, version: as the plugin gives them, "" where
         not known yet. component: which one of a file that holds several, "" for the only one.
-    point: one of POINTS. mix: 0 dry (aligned to the plugin's latency) to 1 the plugin.
+    point: one of POINTS. replaces: the effect whose work it does, one of PLACES, its parameters
+        driven by ours through a plugin map; "" for none.
+    mix: 0 dry (aligned to the plugin's latency) to 1 the plugin.
     values: key -> plain value, of the parameters that were set; all others stay as `state`, or
         the plugin's own start, has them; in the order of the keys. state: the plugin's own bytes,
         empty for its start.
@@ -93,6 +102,7 @@ class PluginSetting:
     mix: float = 1.0
     values: tuple[tuple[str, float], ...] = field(default=())
     state: bytes = field(default=b"", repr=False)
+    replaces: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name in TAKEN:
@@ -100,6 +110,9 @@ class PluginSetting:
             raise PluginError(f"a plugin cannot be called {self.name!r}: {why}")
         if self.point not in POINTS:
             raise PluginError(f"{self.name}: no slot {self.point!r}, there are {', '.join(SLOTS)}")
+        if self.replaces and self.replaces not in PLACES:
+            known = ", ".join(PLACES)
+            raise PluginError(f"{self.name} replaces {self.replaces!r}, which is none of {known}")
         for key, value in ((MIX, self.mix), *self.values):
             _check_value(self.name, key, value)
         if any(key == MIX for key, _ in self.values):

@@ -7,13 +7,14 @@ import binascii
 import re
 import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from realtime.plugins.setting import DEFAULT_SLOT, MIX, SLOTS, PluginError, PluginSetting
 from realtime.toml_text import toml_string
 
 TABLE = "plugin"
-_TEXTS = ("name", "path", "component", "identifier", "version")
+_TEXTS = ("name", "path", "component", "identifier", "version", "replaces")
 _KEYS = (*_TEXTS, "slot", "mix", "values", "state")
 _COLUMNS = 92
 
@@ -85,7 +86,10 @@ def _setting(entry: Any) -> PluginSetting:
     state = _state(texts["name"], entry.get("state", ""))
     key = "name"
     try:
+        replaces = texts.pop("replaces")
         setting = PluginSetting(**texts, point=SLOTS[slot], state=state)
+        key = "replaces"
+        setting = replace(setting, replaces=replaces)
         key = "mix"
         setting = setting.with_values({"mix": entry.get("mix", setting.mix)})
         for name, value in values.items():

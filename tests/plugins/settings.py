@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from realtime.plugins.setting import POINTS, TAKEN, PluginParam, PluginSetting
+from realtime.plugins.setting import PLACES, POINTS, TAKEN, PluginParam, PluginSetting
 
 NAMES = ("zamcompx2", "zameq2", "verb-2")
 KEYS = ("threshold", "ratio", "mode")
@@ -30,6 +30,7 @@ def settings_of(
             lambda values: tuple(values.items())
         ),
         state=st.binary(max_size=200),
+        replaces=st.sampled_from(["", *PLACES]),
     )
 
 

@@ -147,7 +147,7 @@ def test_what_the_plugin_cannot_do_is_said_once() -> None:
     )
     for gain in (-3.0, 5.0, -6.0, -3.0):
         values = replacement.values(NEUTRAL.with_values({"comp.makeup_gain_db": gain}))
-        assert values == {"p.gain": max(gain, 0.0)}
+        assert values == {"p.mix": 1.0, "p.gain": max(gain, 0.0)}
     assert said == ["p.gain should be -3 dB, but the plugin ends at 0 dB"]
 
 
@@ -179,6 +179,20 @@ def test_whatever_our_settings_the_plugin_can_take_its_own(
     preset = NEUTRAL.with_values(values)
     found = theirs.replacement.values(preset)
     assert set(found) == set(theirs.replacement.driven)
+    mix = found.pop("plugin.mix")
+    assert mix == 1.0
     assert all(theirs.rows[i].contains(value) for i, value in found.items())
-    again = Replacement(find_map(*which), "plugin", theirs.rows, rig.RATE).values(preset)
-    assert again == found
+
+
+def test_a_knobs_way_moves_an_equalisers_bands_and_swaps_none() -> None:
+    """Else each swap would be heard, as two bands that cross each other."""
+    at_rest = {"eq3.freq_hz": 500.0, "eq5.gain_db": 6.0, "eq5.freq_hz": 4_000.0, "eq5.q": 1.5}
+    replacement = hosted("ZamEQ2", "eq").replacement
+    steps = [
+        replacement.values(NEUTRAL.with_values({**at_rest, "eq3.gain_db": gain}))
+        for gain in np.arange(2.0, 12.0, 0.5)
+    ]
+    for band in ("1", "2", "l", "h"):
+        places = np.log2([step[f"plugin.frequency_{band}"] for step in steps])
+        loud = np.array([abs(step[f"plugin.boost_cut_{band}"]) > 1.0 for step in steps])
+        assert np.abs(np.diff(places))[loud[1:]].max(initial=0.0) < 0.35  # octaves a step
