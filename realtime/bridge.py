@@ -171,8 +171,11 @@ class Bridge:
     def set_preset(self, preset: Preset, fade_ms: float | None = None) -> None:
         """Go to `preset` within `fade_ms`, or within the table's smoothing times.
 
+        Of its plugins nothing is known here.
+
         Safe from any thread but the audio thread; the last one wins.
         """
+        preset = preset.with_plugins(())
         with self._writer:
             frames = fade_frames(self._preset, preset, self.sample_rate, fade_ms)
             coefs = self._prepared.get(preset)
@@ -187,7 +190,8 @@ class Bridge:
 
     def prepare(self, presets: Iterable[Preset]) -> None:
         """Design what may be asked for next, so that `set_preset` has only to publish it."""
-        self._prepared = {p: design_chain(p, self.sample_rate) for p in presets}
+        chains = [preset.with_plugins(()) for preset in presets]
+        self._prepared = {chain: design_chain(chain, self.sample_rate) for chain in chains}
 
     def read_input(self) -> tuple[npt.NDArray[np.float32], int]:
         """What came in since the last call: float32 (frames, in_channels), frames lost so far."""

@@ -110,14 +110,14 @@ class Controls:
         matched_gain_db: Callable[[], float | None] = lambda: None,
         hosted: Hosted | None = None,
     ) -> None:
-        self._hosted = hosted or Hosted()
-        self.targets = Targets(self._hosted.params.values())
+        self.hosted = hosted or Hosted()
+        self.targets = Targets(self.hosted.params.values())
         self._publish = publish
         self._matched_gain_db = matched_gain_db
         self._lock = threading.RLock()
         self._listeners: list[Callable[[Change], None]] = []
         self._handlers: dict[str, Callable[[], None]] = {}
-        self._sound = _Sound((self._hosted.complete(preset),), origin, frozenset())
+        self._sound = _Sound((self.hosted.complete(preset),), origin, frozenset())
         self._sound.globals |= {"amount": amount, "morph": morph}
         self._state = self._snapshot(0)
 
@@ -205,7 +205,7 @@ class Controls:
 
         Raises: PluginError if it needs a plugin that this session has not.
         """
-        preset = self._hosted.complete(preset)
+        preset = self.hosted.complete(preset)
         with self._lock:
             self._sound = _Sound((preset,), origin, frozenset())
             change = self._changed(source, CHANGE_FADE_MS, loaded=True)
@@ -220,7 +220,7 @@ class Controls:
 
         Raises: PresetError if there is nothing between the two.
         """
-        styles = tuple(map(self._hosted.complete, styles))
+        styles = tuple(map(self.hosted.complete, styles))
         morph(styles[0], styles[-1], 0.5)
         with self._lock:
             self._sound.styles, self._sound.origin = styles, origin
@@ -259,11 +259,11 @@ class Controls:
 
     def _snapshot(self, number: int) -> State:
         sound = self._sound
-        rows = self._hosted.params
+        rows = self.hosted.params
         between = morph(sound.styles[0], sound.styles[-1], sound.globals["morph"], rows)
         base = with_amount(between, sound.globals["amount"])
         effective = base.with_values(sound.overrides)
-        if driven := self._hosted.driven(effective):
+        if driven := self.hosted.driven(effective):
             base = base.with_values(driven)
             effective = base.with_values(sound.overrides)
         return State(

@@ -21,6 +21,7 @@ from realtime.measure import Sound, preload
 from realtime.meters import Display, Meters
 from realtime.midi.status import MidiStatus
 from realtime.monitor import Monitor
+from realtime.plugins.rack import Rack
 from realtime.priority import audio_priority
 from realtime.recovery import Recovery
 from realtime.session import Session, overflows, reference_sounds, underflows
@@ -53,7 +54,8 @@ class LiveEngine:
 
     bridge: of the plan's rate and channels; controls publishes to it. monitor, stage: are fed
     with what comes in and goes out. recovery: is told how things stand, and knows of the engine
-    before this one. midi: asked for the report, None without MIDI.
+    before this one. rack: the plugins, inserted and set. midi: asked for the report, None
+    without MIDI.
 
     Raises: AudioDeviceError if the devices do not open.
     """
@@ -67,6 +69,7 @@ class LiveEngine:
         stage: Stage,
         display: Display,
         recovery: Recovery,
+        rack: Rack,
         midi: Callable[[], MidiStatus] | None = None,
     ) -> None:
         self.plan = plan
@@ -76,6 +79,7 @@ class LiveEngine:
         self._stage = stage
         self._display = display
         self._recovery = recovery
+        self._rack = rack
         self._midi = midi
         self._began: float | None = None
         self._ended: float | None = None
@@ -127,6 +131,7 @@ class LiveEngine:
             if end is not None and now >= end:
                 break
             self._step()
+            self._rack.tend()
             blocks = self._bridge.counters()["blocks"]
             # A tick counts for little: where this process was held, so was the device's thread.
             silent = 0.0 if blocks != last_blocks else silent + min(now - before, 0.1)
@@ -139,7 +144,7 @@ class LiveEngine:
             if now - last_beat > _BEAT_SECONDS:
                 last_beat = now
                 self._block_size.watch(self._bridge.counters(), self._display.say)
-                self._recovery.beat(self, self._controls, self._bridge, self._stage)
+                self._recovery.beat(self, self._controls, self._bridge, self._stage, self._rack)
         self._ended = time.monotonic()
         self._recovery.closing()
         self._fade_out()
@@ -195,6 +200,7 @@ class LiveEngine:
             underflows=underflows(counters),
             overflows=overflows(counters),
             dsp_load=slowest_seconds / block_seconds,
+            plugins=self._rack.status(),
         )
 
     def session(self, measured: bool = True) -> Session:
@@ -224,6 +230,8 @@ class LiveEngine:
             counters=self._bridge.counters(),
             dsp_us=self._bridge.dsp_percentiles(),
             midi=self._midi() if self._midi else None,
+            plugins=self._rack.status(),
+            plugin_params=self._rack.params,
             notes=notes,
         )
 

@@ -27,3 +27,7 @@ class Hosted:
     def driven(self, preset: Preset) -> Mapping[str, float]:
         """Plain values that follow from others of a complete preset, unless a hand sets them."""
         return {}
+
+    def kept(self, preset: Preset) -> Preset:
+        """A complete preset as a file should have it."""
+        return preset

@@ -68,6 +68,11 @@ def with_unit(param: Param, value: float) -> str:
     return f"{number}{gap}{param.unit}"
 
 
+def in_frames(frames: int, sample_rate: int) -> str:
+    """A latency: "128 frames, 2.7 ms"."""
+    return f"{frames} frames, {1e3 * frames / sample_rate:.1f} ms"
+
+
 def short(value: float) -> str:
     """Three digits, or all before the point."""
     return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from realtime.commands import finish, predictor
+from realtime.labels import in_frames
 from realtime.live_files import read_live_files
 from realtime.startup import compile_chain, stop_on_signals
 from realtime.voice import Voice
@@ -37,7 +38,7 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
 
     recovery = Recovery(link)
     voice = Voice(sys.stderr)
-    files = read_live_files(args, recovery)
+    files = read_live_files(args, recovery, voice.say)
     loading = _in_background(args.model) if files.wants_style or args.model else None
     if recovery.resumed:  # the device may not be there yet
         compile_chain(voice)
@@ -53,16 +54,17 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
 
     stop = threading.Event() if link is None else link.stop
     rig = Rig(args, files, plan, recovery, stop.set)
-    recovery.take_over(rig.controls, rig.bridge)
+    recovery.take_over(rig.controls, rig.bridge, rig.rack)
     recovery.opening()
 
     def running() -> None:
         recovery.running(plan)
         rig.display.start()
-        _say_running(rig.display.say, plan, recovery.since(started), recovery.resumed)
+        _say_running(rig, plan, recovery.since(started), recovery.resumed)
         rig.begin()
 
     with stop_on_signals(stop), ExitStack() as hands:
+        hands.callback(rig.rack.close)
         hands.callback(rig.display.close)
         session = _play(args, rig, recovery, hands, stop, running)
     status = 1 if rig.failed else 0
@@ -93,10 +95,14 @@ def _find_devices(
     return recovery.find(list_devices, planned, queries, say)
 
 
-def _say_running(say: Callable[[str], None], plan: StreamPlan, since: float, resumed: bool) -> None:
+def _say_running(rig: Rig, plan: StreamPlan, since: float, resumed: bool) -> None:
+    say = rig.display.say
     devices = " -> ".join(dict.fromkeys((plan.input.full_name, plan.output.full_name)))
     again = "again " if resumed else ""
     say(f"audio running {again}after {time.perf_counter() - since:.2f} s: {devices}")
+    if rig.rack.hosts:
+        rig.rack.tend()  # the device's blocks are known now
+        say(f"plugins add {in_frames(rig.rack.latency_frames, plan.sample_rate)} of latency")
     if not resumed:
         say("Ctrl-C stops it and prints a report")
 

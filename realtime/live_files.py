@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from realtime.commands import preset_entry, read_references
+from realtime.plugins.requested import Requested, request
 from realtime.preset import Preset
 from realtime.set_list import Entry, load_set_list
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 class LiveFiles:
     """begin: what sounds first, without a name where that is dry. programs: what can be stepped
     through. midi_map: None without MIDI. wants_style: whether a model is to be asked at once.
+    plugins: those that the options and any of these presets ask for.
     """
 
     begin: Entry
@@ -28,14 +31,17 @@ class LiveFiles:
     midi_map: MidiMap | None
     references: tuple[Reference, ...]
     wants_style: bool
+    plugins: Requested
 
 
-def read_live_files(args: argparse.Namespace, recovery: Recovery) -> LiveFiles:
+def read_live_files(
+    args: argparse.Namespace, recovery: Recovery, say: Callable[[str], None]
+) -> LiveFiles:
     """Read them, or take over what an engine before this one read.
 
-    Raises: PresetError, SetListError, MidiError, AudioFileError
+    Raises: PresetError, SetListError, MidiError, AudioFileError, PluginError
     """
-    begin, programs = recovery.once("beginning", lambda: _beginning(args))
+    begin, programs, plugins = recovery.once("beginning", lambda: _beginning(args, say))
     programs = recovery.kept("programs", programs)
     midi_map = None
     if args.midi is not None:
@@ -44,10 +50,12 @@ def read_live_files(args: argparse.Namespace, recovery: Recovery) -> LiveFiles:
         midi_map = load_map(args.map)
     references = recovery.kept("references", ()) or read_references(args)
     wants_style = bool(references) or args.ref_live is not None
-    return LiveFiles(begin, programs, midi_map, references, wants_style)
+    return LiveFiles(begin, programs, midi_map, references, wants_style, plugins)
 
 
-def _beginning(args: argparse.Namespace) -> tuple[Entry, Programs]:
+def _beginning(
+    args: argparse.Namespace, say: Callable[[str], None]
+) -> tuple[Entry, Programs, Requested]:
     from realtime.programs import Programs
 
     set_list = None if args.set_list is None else load_set_list(args.set_list)
@@ -57,4 +65,8 @@ def _beginning(args: argparse.Namespace) -> tuple[Entry, Programs]:
         begin = set_list.entries[0]
     else:
         begin = Entry("", Preset.neutral())
-    return begin, Programs(set_list, begin.name)
+    presets = [begin, *(set_list.entries if set_list else ())]
+    plugins = request(
+        args.insert or (), args.plugin_param or (), [(e.name, e.preset) for e in presets], say
+    )
+    return begin, Programs(set_list, begin.name), plugins

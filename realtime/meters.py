@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from realtime.plugins.status import PluginStatus
+
 
 @dataclass(frozen=True)
 class Meters:
@@ -14,6 +16,7 @@ class Meters:
     gain_reduction_db: what the compressor takes away now, 0 or more.
     style: where the style stands, for a person: "heard 1.2 of 3 s of your sound", "styled".
     seconds: since audio runs. latency_ms: as the driver reports it.
+    plugins: how the hosted ones are doing, in the order of the signal.
     dsp_load: part of a block's time that the slowest block since the last look took, 0..1 and up.
     """
 
@@ -28,6 +31,7 @@ class Meters:
     underflows: int
     overflows: int
     dsp_load: float
+    plugins: tuple[PluginStatus, ...] = ()
 
 
 class Display(Protocol):

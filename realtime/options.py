@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from typing import NoReturn
 
 from realtime.batch.files import into_folder
@@ -63,6 +64,15 @@ def parser() -> argparse.ArgumentParser:
     style.add_argument(
         "--morph", metavar="0..1", type=_morph, help="from the first --ref to the second"
     )
+    style.add_argument(
+        "--insert", metavar="PLUGIN[@SLOT]", action="append", type=_insert,
+        help="a VST3 or Audio Unit in the chain, by its name or path; SLOT is before- or after- "
+        "eq, comp, dist or reverb (default before-reverb)",
+    )  # fmt: skip
+    style.add_argument(
+        "--plugin-param", metavar="NAME.PARAM=VALUE", action="append", type=_plugin_param,
+        help="a plugin's parameter, such as zamcompx2.threshold=-20",
+    )  # fmt: skip
     style.add_argument(
         "--list-presets", action="store_true", help="show the presets and their program numbers"
     )
@@ -215,6 +225,26 @@ def _address(text: str) -> tuple[str, int]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _insert(text: str) -> str:
+    from realtime.plugins.requested import parse_insert
+
+    return _checked(text, parse_insert)
+
+
+def _plugin_param(text: str) -> str:
+    from realtime.plugins.requested import parse_value
+
+    return _checked(text, parse_value)
+
+
+def _checked(text: str, parse: Callable[[str], object]) -> str:
+    try:
+        parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def check_options(args: argparse.Namespace) -> None:
     """Refuse options that contradict each other. Raises: UsageError"""
     if any(getattr(args, name) for name in LISTS) or args.demo is not None:
@@ -225,8 +255,10 @@ def check_options(args: argparse.Namespace) -> None:
     if args.measure_latency:
         if sources:
             raise UsageError(f"--measure-latency plays noise: leave out {' and '.join(sources)}")
-    elif not sources and args.set_list is None:
+    elif not sources and args.set_list is None and not args.insert:
         raise UsageError("no sound to go for: give --ref FILE, --ref-live SECONDS or --preset NAME")
+    if args.measure_latency and args.insert:
+        raise UsageError("--measure-latency goes through no plugins: leave out --insert")
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} do not go together: choose one")
     references = len(args.ref or ())

@@ -133,6 +133,9 @@ class Preset(Mapping[str, float]):
 
     def with_plugins(self, plugins: Iterable[PluginSetting]) -> Preset:
         """A copy with these plugins in place of its own. Raises: PresetError"""
+        plugins = tuple(plugins)
+        if plugins == self._plugins:
+            return self
         return Preset(
             {i: self._values[i] for i in IDS},
             plugins=plugins,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from realtime.bridge import Bridge
     from realtime.controls import Controls
     from realtime.engine import LiveEngine
+    from realtime.plugins.rack import Rack
     from realtime.session import Session
     from realtime.stage import Stage
 
@@ -24,6 +25,7 @@ _T = TypeVar("_T")
 
 _LOOK_SECONDS = 0.3
 _SOUND, _TALLY, _SECONDS, _DEVICES, _END = "sound", "tally", "seconds", "devices", "end"
+_PLUGINS = "plugins"
 
 
 class StoppedError(Exception):
@@ -121,12 +123,13 @@ class Recovery:
         before = self._kept.get(_DEVICES, queries)
         return [q if names.count(n) > 1 else n for n, q in zip(before, queries, strict=True)]
 
-    def take_over(self, controls: Controls, bridge: Bridge) -> None:
+    def take_over(self, controls: Controls, bridge: Bridge, rack: Rack) -> None:
         """Go on with the sound and the counts of the engine before this one."""
         if _SOUND in self._kept:
             controls.resume(self._kept[_SOUND])
         if _TALLY in self._kept:
             bridge.resume(self._kept[_TALLY])
+        rack.resume(self._kept.get(_PLUGINS, ()))
 
     def opening(self) -> None:
         """The driver is about to be used."""
@@ -139,12 +142,15 @@ class Recovery:
             self._link.keep(_DEVICES, (plan.input.full_name, plan.output.full_name))
             self._link.running()
 
-    def beat(self, engine: LiveEngine, controls: Controls, bridge: Bridge, stage: Stage) -> None:
+    def beat(
+        self, engine: LiveEngine, controls: Controls, bridge: Bridge, stage: Stage, rack: Rack
+    ) -> None:
         """Keep how things stand; twice a second, or the engine is taken for dead."""
         if self._link is None:
             return
         self.keep(_SOUND, controls.dump())
         self.keep(_TALLY, bridge.tally())
+        self.keep(_PLUGINS, rack.status())
         self.keep(_SECONDS, engine.seconds)
         self.keep("busy", stage.style.busy)
         self.keep(SESSION, engine.session(measured=False))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import TextIO
 
 from realtime.audio_files import FilePath
-from realtime.labels import is_off, label, short, stage_name, stage_of, with_unit
+from realtime.labels import in_frames, is_off, label, short, stage_name, stage_of, with_unit
 from realtime.measure import Sound
 from realtime.midi.status import MidiStatus
 from realtime.output_files import write_text
 from realtime.params import TABLE, Param
+from realtime.plugins.setting import MIX, PluginParam, PluginSetting
 from realtime.session import Session, overflows, underflows
 
 _BY_MODEL = ("*", "chosen by the model")
@@ -55,6 +56,8 @@ def report_sections(session: Session) -> Iterator[tuple[str, list[Row]]]:
     legend = f"  ({marks})" if marks else ""
     yield f"Style: {session.origin}{legend}", list(_parameter_rows(session))
     yield "Sound", list(_sound_rows(session))
+    if session.plugins:
+        yield "Plugins", list(_plugin_rows(session))
     yield f"Audio: {session.place}", list(_audio_rows(session))
     if session.midi is not None:
         yield "MIDI", list(_midi_rows(session.midi))
@@ -74,7 +77,37 @@ def _parameter_rows(session: Session) -> Iterator[Row]:
         else:
             values = (_value(p, preset[p.id], marks.get(p.id, "")) for p in params)
             yield name, "  ".join(values)
+    for plugin in preset.plugins:
+        yield plugin.name, _plugin_values(plugin, session.plugin_params, marks)
     yield "limiter", "always on: nothing leaves above full scale"
+
+
+def _plugin_values(
+    plugin: PluginSetting, params: Mapping[str, PluginParam], marks: Mapping[str, str]
+) -> str:
+    """What of a plugin is not as it starts."""
+    if plugin.mix == 0.0 and f"{plugin.name}.{MIX}" not in marks:
+        return "off"
+    told = [
+        _value(params[target], value, marks.get(target, ""))
+        for target, value in plugin.items()
+        if target in params and (value != params[target].default or target in marks)
+    ]
+    return "  ".join(told) or "as it starts"
+
+
+def _plugin_rows(session: Session) -> Iterator[Row]:
+    for plugin, status in zip(session.preset.plugins, session.plugins, strict=True):
+        counted = (
+            (status.dry_blocks, "block dry", "blocks dry"),
+            (status.late_blocks, "of them late", "of them late"),
+            (status.nonfinite_blocks, "with faulty samples", "with faulty samples"),
+            (status.restarts, "restart", "restarts"),
+        )
+        wrong = [f"{n} {one if n == 1 else more}" for n, one, more in counted if n]
+        state = "given up, it stays dry" if status.state == "bypassed" else status.state
+        yield plugin.name, f"{plugin.point}: {', '.join((state, *wrong))}"
+    yield "latency", f"plugins add {in_frames(session.plugin_frames, session.sample_rate)}"
 
 
 def _value(param: Param, value: float, mark: str) -> str:

@@ -19,7 +19,8 @@ from realtime.interpolate import with_amount
 from realtime.live_files import LiveFiles
 from realtime.meters import Display
 from realtime.monitor import Monitor
-from realtime.preset import PresetError, save_preset
+from realtime.plugins.rack import open_rack
+from realtime.preset import Preset, PresetError, save_preset
 from realtime.recovery import Recovery
 from realtime.stage import Stage
 from realtime.style import REFERENCE_SECONDS, Style, StyleRequest
@@ -27,6 +28,8 @@ from realtime.voice import Voice
 
 if TYPE_CHECKING:
     from realtime.midi.controller import Midi
+
+_BLOCK_FRAMES = 64  # of a device that has not said; the plugins follow it to longer ones
 
 
 class Rig:
@@ -50,17 +53,29 @@ class Rig:
         self._recovery = recovery
         self._wants_style = files.wants_style
         amount = 1.0 if args.amount is None else args.amount
-        first = with_amount(files.begin.preset, amount)
         rate, ins, outs = plan.sample_rate, plan.in_channels, plan.out_channels
+        self.display: Display = Voice(sys.stderr)  # until there is something to show
+        self.rack = open_rack(
+            files.plugins,
+            sample_rate=rate,
+            channels=outs,
+            block_frames=plan.block_size or _BLOCK_FRAMES,
+            say=lambda line: self.display.say(line),
+        )
+        begin = self.rack.complete(files.begin.preset).with_values(self.rack.asked)
+        first = with_amount(begin, amount)
         self.bridge = Bridge(rate, ins, outs, first, plan.ref_channel)
+        self.bridge.insert(self.rack.inserts)
+        self.rack.publish(first, 0.0)
         self.monitor = Monitor(rate, ins, outs)
         self.controls = Controls(
-            files.begin.preset,
-            self.bridge.set_preset,
+            begin,
+            self._publish,
             origin=files.begin.origin if files.begin.name else "dry",
             amount=amount,
             morph=args.morph or 0.0,
             matched_gain_db=self.monitor.matched_gain_db,
+            hosted=self.rack,
         )
         self.midi = self._midi_of(files)
         self.display = self._display_of(files, stop)
@@ -86,8 +101,13 @@ class Rig:
             self.stage,
             self.display,
             self._recovery,
+            self.rack,
             self.midi.status if self.midi else None,
         )
+
+    def _publish(self, preset: Preset, fade_ms: float | None) -> None:
+        self.rack.publish(preset, fade_ms)
+        self.bridge.set_preset(preset, fade_ms)
 
     def begin(self) -> None:
         """Audio runs: go after the style that was asked for, or keep the sound there is."""
@@ -189,7 +209,8 @@ class _Saving:
         if path is None:
             return
         try:
-            save_preset(self._controls.state.effective, path)
+            controls = self._controls
+            save_preset(controls.hosted.kept(controls.state.effective), path)
             self._recovery.keep("saved", True)
             self._display.say(f"preset written to {path!r}")
         except PresetError as error:  # the sound goes on; the exit status tells

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from realtime.audio_files import to_channels
 from realtime.measure import Sound, measure
 from realtime.midi.status import MidiStatus
 from realtime.params import PROFILES
+from realtime.plugins.setting import PluginParam
+from realtime.plugins.status import PluginStatus
 from realtime.preset import Preset
 from realtime.style import Reference
 
@@ -55,6 +57,7 @@ class Session:
     latency_ms: as the driver reports it; 0 for a file. priority: of the audio thread, for a person.
     render_seconds: how long a file took to render; None for a live session.
     midi: what was received, where MIDI was on.
+    plugins: how the hosted ones did, in the preset's order. plugin_params: id -> row of theirs.
     notes: what went wrong or is worth knowing, one line each.
     """
 
@@ -73,7 +76,14 @@ class Session:
     counters: Mapping[str, int] = field(default_factory=dict)
     dsp_us: Mapping[str, float] = field(default_factory=dict)
     midi: MidiStatus | None = None
+    plugins: Sequence[PluginStatus] = ()
+    plugin_params: Mapping[str, PluginParam] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def plugin_frames(self) -> int:
+        """By how much the plugins delay the sound, all together."""
+        return sum(status.latency_frames for status in self.plugins)
 
     def stats(self) -> dict[str, object]:
         """The machine-readable part, as `--stats` writes it."""
@@ -88,5 +98,15 @@ class Session:
             "dsp_us": {key: self.dsp_us[key] for key in ("p50", "p99", "p999", "max")},
             "latency_ms": self.latency_ms,
             "priority": self.priority,
+            "plugins": [
+                {
+                    **asdict(status),
+                    "path": plugin.path,
+                    "slot": plugin.point,
+                    "identifier": plugin.identifier,
+                    "version": plugin.version,
+                }
+                for plugin, status in zip(self.preset.plugins, self.plugins, strict=True)
+            ],
             "preset": dict(self.preset),
         }

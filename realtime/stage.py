@@ -14,6 +14,7 @@ from realtime.bridge import Bridge
 from realtime.controls import Change, Controls
 from realtime.measure import Audio
 from realtime.monitor import Monitor
+from realtime.plugins.setting import PluginError
 from realtime.preset import Preset, PresetError
 from realtime.programs import ProgramError, Programs
 from realtime.session import predicted_ids
@@ -103,13 +104,14 @@ class Stage:
     def _load(self, choose: Callable[[], Entry]) -> None:
         try:
             entry = choose()
-        except (ProgramError, PresetError) as error:
+            preset = self._controls.hosted.complete(entry.preset)
+        except (ProgramError, PresetError, PluginError) as error:
             self._say(f"the sound stays: {error}")
             return
         if self.style.busy:  # it would take the place of what a hand has chosen since
             self.style.drop()
             self._say("the style under way is dropped")
-        self._controls.load(entry.preset, entry.origin)
+        self._controls.load(preset, entry.origin)
         self._bridge.prepare(self.programs.neighbours)
         self._say(entry.origin)
 
@@ -120,6 +122,7 @@ class Stage:
     def _save(self, preset: Preset) -> None:
         try:
             beside = self._save_to
+            preset = self._controls.hosted.kept(preset)
             path = save_to_folder(preset) if beside is None else save_beside(preset, beside)
         except PresetError as error:
             self._say(f"not saved: {error}")

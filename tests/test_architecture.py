@@ -43,7 +43,7 @@ ALLOWED = {
     "realtime.targets": ("realtime.interpolate", "realtime.params", "realtime.plugins.setting"),
     "realtime.controls": ("realtime.hosted", "realtime.interpolate", "realtime.targets", *TABLES),
     "realtime.labels": ("realtime.plugins.setting", "realtime.targets", *TABLES),
-    "realtime.meters": (),
+    "realtime.meters": ("realtime.plugins.status",),
     "realtime.voice": ("realtime.meters",),
     # What every byte goes through knows nothing of the sound, nor the ports of what bytes mean.
     "realtime.midi.messages": (),

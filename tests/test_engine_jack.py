@@ -109,7 +109,7 @@ def test_a_reference_is_predicted_once_and_faded_into(
     assert stats["frames"] >= 9.5 * rate
     assert set(stats) == {
         "blocks", "frames", "late_blocks", "underflows", "overflows", "nonfinite_resets",
-        "dsp_us", "latency_ms", "priority", "preset",
+        "dsp_us", "latency_ms", "priority", "plugins", "preset",
     }  # fmt: skip
     assert set(stats["dsp_us"]) == {"p50", "p99", "p999", "max"}
     assert reference.name in out and "*" in out

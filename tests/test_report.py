@@ -15,9 +15,13 @@ import pytest
 from realtime.measure import Sound
 from realtime.midi.status import MidiStatus
 from realtime.params import BY_ID, IDS, PROFILES
+from realtime.plugins.lineup import mix_row
+from realtime.plugins.setting import PluginSetting
+from realtime.plugins.status import PluginStatus
 from realtime.preset import Preset
 from realtime.report import print_report, report_sections, write_stats
 from realtime.session import Session, predicted_ids
+from tests.plugins.settings import row
 
 COUNTERS = {
     "blocks": 2_812, "frames": 359_936, "late_blocks": 3, "nonfinite_resets": 7,
@@ -72,6 +76,7 @@ def test_stats_are_the_promised_json(tmp_path: Path) -> None:
         "dsp_us": TIMES,
         "latency_ms": 5.333,
         "priority": "real-time (SCHED_FIFO, priority 5)",
+        "plugins": [],
         "preset": dict(session().preset),
     }
     assert list(stats["preset"]) == list(IDS)
@@ -169,3 +174,46 @@ def test_what_a_hand_has_set_is_marked_and_midi_is_counted() -> None:
     ):  # fmt: skip
         assert words in text, words
     assert "MIDI" not in plain(session()) and "set by hand" not in plain(session())
+
+
+# --- plugins -----------------------------------------------------------------------------------
+COMP = PluginSetting(
+    "comp-x2", "/x/Comp.vst3", "before-eq", "VST3-1", "4.1", values=(("attack", 7.5), ("mode", 0.0))
+)
+VERB = PluginSetting("verb", "/x/Verb.vst3", mix=0.0, values=(("size", 3.0),))
+ROWS = (
+    row("comp-x2.attack"), row("comp-x2.mode", texts=("fast", "slow")), row("verb.size"),
+    mix_row("comp-x2"), mix_row("verb"),
+)  # fmt: skip
+HOSTED = replace(
+    session(Preset(plugins=[COMP, VERB])),
+    plugins=(
+        PluginStatus("comp-x2", "running", 5, 2, 1, 1, 240),
+        PluginStatus("verb", "bypassed", latency_frames=240),
+    ),
+    plugin_params={param.id: param for param in ROWS},
+    by_hand=frozenset({"comp-x2.attack"}),
+)
+
+
+def test_plugins_are_told_of_with_what_went_wrong_and_what_they_cost() -> None:
+    sections = dict(report_sections(HOSTED))
+    plugins = dict(sections["Plugins"])
+    assert plugins["comp-x2"] == (
+        "before-eq: running, 5 blocks dry, 2 of them late, 1 with faulty samples, 1 restart"
+    )
+    assert plugins["verb"] == "before-reverb: given up, it stays dry"
+    assert plugins["latency"] == "plugins add 480 frames, 10.0 ms"
+    style = next(rows for title, rows in sections.items() if title.startswith("Style"))
+    assert dict(style)["comp-x2"] == "attack 7.5 ms#" and dict(style)["verb"] == "off"
+    assert "Plugins" not in dict(report_sections(session()))
+
+
+def test_stats_name_plugins_and_their_parameters(tmp_path: Path) -> None:
+    write_stats(HOSTED, tmp_path / "stats.json")
+    stats = json.loads((tmp_path / "stats.json").read_text())
+    first, second = stats["plugins"]
+    assert first["path"] == "/x/Comp.vst3" and first["version"] == "4.1"
+    assert (first["state"], first["dry_blocks"], first["restarts"]) == ("running", 5, 1)
+    assert (second["slot"], second["latency_frames"]) == ("before-reverb", 240)
+    assert stats["preset"]["comp-x2.attack"] == 7.5 and stats["preset"]["verb.mix"] == 0.0

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from realtime.controls import Controls
+from realtime.hosted import Hosted
 from realtime.midi.controller import Midi
 from realtime.midi.mapping import MidiMap, check_target
 from realtime.midi.maps import load_map
@@ -48,11 +49,13 @@ def learn(args: argparse.Namespace) -> int:
         print(line, file=sys.stderr, flush=True)
 
     unlearned, learned = args.unlearn or [], args.learn or []
+    midi_map = load_map(args.map)
     # Nothing sounds here: the controls are there for their names.
-    controls = Controls(Preset.neutral(), lambda preset, fade_ms: None)
+    controls = Controls(
+        Preset.neutral(), lambda preset, fade_ms: None, hosted=_lineup(args.insert or (), say)
+    )
     for target in learned:
         check_target(target, controls.targets)
-    midi_map = load_map(args.map)
     midi = midi_of(args.midi, midi_map, controls, say=say, program=lambda bank, number: None)
     for target in unlearned:
         midi.unlearn(target)
@@ -68,3 +71,16 @@ def learn(args: argparse.Namespace) -> int:
     finally:
         midi.close()
     return 0
+
+
+def _lineup(inserts: Sequence[str], say: Callable[[str], None]) -> Hosted:
+    """The parameters of the plugins that --insert names. Raises: PluginError"""
+    if not inserts:
+        return Hosted()
+    from realtime.plugins.rack import open_rack
+    from realtime.plugins.requested import request
+
+    requested = request(inserts, (), (), say)
+    rack = open_rack(requested, sample_rate=48_000, channels=2, block_frames=64, say=say)
+    rack.close()  # what it knows of them stays
+    return rack

@@ -26,7 +26,7 @@ class Lineup(Hosted):
         inserted: Collection[str] = (),
     ) -> None:
         self.settings = tuple(settings)
-        self._inserted = frozenset(inserted)
+        self.inserted = frozenset(inserted)
         by_id = {row.id: row for row in rows}
         self.params = {}
         for setting in self.settings:
@@ -45,7 +45,7 @@ class Lineup(Hosted):
             plugin = asked.pop(start.name, None)
             if plugin is not None:
                 plugins.append(self._completed(start, plugin))
-            elif start.name in self._inserted:
+            elif start.name in self.inserted:
                 plugins.append(start)
             else:
                 plugins.append(replace(start, mix=0.0, replaces=""))
@@ -61,11 +61,14 @@ class Lineup(Hosted):
             )
         for target, value in plugin.items():
             check_value(target, value, self.params)
+        values = dict(start.values)
+        if plugin.state != start.state:  # what that state has nobody knows before it is loaded
+            values = {key: self.params[f"{start.name}.{key}"].default for key in values}
         return replace(
             start,
             mix=plugin.mix,
-            values=tuple({**dict(start.values), **dict(plugin.values)}.items()),
-            state=plugin.state or start.state,
+            values=tuple({**values, **dict(plugin.values)}.items()),
+            state=plugin.state,
         )
 
 

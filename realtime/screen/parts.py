@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from realtime.labels import with_unit
+from realtime.labels import stage_of, with_unit
 from realtime.screen.hands import BINDINGS
 from realtime.screen.levels import Level, fraction
 from realtime.screen.look import (
@@ -67,6 +67,22 @@ def set_list_lines(scene: Scene) -> list[Line]:
     return [Line((" set    ", TITLE), (scene.set_list, BOLD))] if scene.set_list else []
 
 
+def plugin_lines(scene: Scene) -> list[Line]:
+    """The plugins, by name, with what is wrong with them."""
+    plugins = scene.meters.plugins if scene.meters else ()
+    if not plugins:
+        return []
+    line = Line((" plugin ", TITLE))
+    for plugin in plugins:
+        line.add(plugin.name, CHOSEN if stage_of(scene.chosen) == plugin.name else BOLD)
+        if plugin.state != "running":
+            line.add(" ").add(f" {plugin.state.upper()} ", ALARM)
+        if plugin.dry_blocks:
+            line.add(f" {plugin.dry_blocks} dry", NEAR)
+        line.add("  ")
+    return [line]
+
+
 def level_lines(scene: Scene, width: int) -> list[Line]:
     """Input and output, a line for each channel; below each other where it is narrow."""
     both = width >= _SIDE_BY_SIDE
@@ -121,7 +137,9 @@ def health_line(scene: Scene, width: int) -> Line:
     busy = meters.dsp_load >= _BUSY
     load = f"load {100.0 * meters.dsp_load:.0f} %"
     line.add("  ").add(f"{load}{'!' if busy else ''}", NEAR if busy else PLAIN)
-    return line.add(f"  latency {meters.latency_ms:.1f} ms")
+    added = sum(plugin.latency_frames for plugin in meters.plugins)
+    plugins = f" + {1e3 * added / meters.sample_rate:.1f}" if added else ""
+    return line.add(f"  latency {meters.latency_ms:.1f}{plugins} ms")
 
 
 def legend_line(scene: Scene, width: int) -> Line:

@@ -32,6 +32,7 @@ def view(scene: Scene, width: int, height: int) -> Frame:
     above = [
         _Section(0, parts.state_lines(scene, width, height >= _AIRY_HEIGHT)),
         _Section(4, parts.set_list_lines(scene)),
+        _Section(2, parts.plugin_lines(scene)),
         _Section(1, parts.level_lines(scene, width)),
         _Section(3, [parts.health_line(scene, width)]),
         _Section(8, [parts.legend_line(scene, width)]),

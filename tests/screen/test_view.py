@@ -17,6 +17,7 @@ from realtime.midi.status import MidiStatus
 from realtime.params import IDS
 from realtime.plugins.lineup import Lineup
 from realtime.plugins.setting import PluginSetting
+from realtime.plugins.status import PluginStatus
 from realtime.preset import Preset, factory_presets, load_preset
 from realtime.screen.levels import CLIP_SECONDS, HOLD_SECONDS, Level
 from realtime.screen.look import ASCII, UNICODE
@@ -251,3 +252,14 @@ def test_of_many_parameters_the_chosen_one_is_always_in_view(width: int, height:
         listed = text_of(given, width, height).split(f" {target} ")[0]
         word = target.partition(".")[2].replace("_", " ")
         assert target in VALUES or word in listed, target
+
+
+def test_plugins_are_named_with_what_is_wrong_and_what_they_add() -> None:
+    plugins = (
+        PluginStatus("comp-x2", latency_frames=240),
+        PluginStatus("verb", "restarting", dry_blocks=12, latency_frames=240),
+    )
+    shown = text_of(scene(meters=replace(METERS, plugins=plugins)))
+    assert "comp-x2  verb  RESTARTING  12 dry" in line_with(" plugin ", shown)
+    assert "latency 5.3 + 10.0 ms" in shown
+    assert " plugin " not in text_of(scene())
