@@ -7,48 +7,62 @@ was: an approximation, good enough beside the rendered examples.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from offline_train.effects.peq import response_db
+from offline_train.losses import NEAREST
 from offline_train.loudness import k_weight, louder_db
-from offline_train.pairs import CURVE_HZ, KINDS
+from offline_train.pairs import KINDS
 from realtime.features import BAND_HZ, BANDS, FLOOR_DB, LAYOUT, SPECTRUM_PERCENTILES
 
 SHARE = 0.6  # of the examples, for each of the two kinds
-_CURVE = torch.tensor(CURVE_HZ, dtype=torch.float32)
-_BAND = torch.tensor(BAND_HZ, dtype=torch.float32)
+COLOUR_DB = 8.0  # how far the gains of a colour's bands spread
 
 
 def augment(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A batch of a `pool.Pool` with other colours: one filter on the whole clip, one on the
-    input alone, which the equaliser then has to undo as well. Audio, if any, no longer fits."""
-    count = len(batch["input"])
+    """A batch of a `pool.Pool` with other sounds in it: one filter on a whole clip; on the
+    input alone, one that leaves the equaliser another example's curve to find, so that curves keep
+    to what the recipe draws. Audio, if any, no longer fits."""
+    count, rate = len(batch["input"]), batch["sample_rate"]
     out = dict(batch)
-    colour = _random_curve(count, batch["sample_rate"], 8.0)
+    colour = _random_curve(count, rate, COLOUR_DB)
     for side in ("input", "reference"):
-        out[side], _ = _filtered(out[side], colour[0])
-    curve, at_points = _random_curve(count, batch["sample_rate"], 14.0)
-    out["input"], louder = _filtered(out["input"], curve)
+        out[side], _ = _filtered(out[side], colour)
+    other = _another_of_the_same_rate(rate)
+    taken = (torch.rand(count, 1, device=rate.device) < SHARE) & (rate == rate[other])[:, None]
+    out["curve_db"] = torch.where(taken, batch["curve_db"][other], batch["curve_db"])
+    more = (batch["curve_db"] - out["curve_db"])[:, torch.tensor(NEAREST, device=rate.device)]
+    out["input"], louder = _filtered(out["input"], more)
     out["input"][:, LAYOUT["loudness"]] += louder
-    out["curve_db"] = batch["curve_db"] - at_points
     return out
 
 
-def _random_curve(count: int, rate: Tensor, spread_db: float) -> tuple[Tensor, Tensor]:
-    """Gains in dB at BAND_HZ and at CURVE_HZ of random equalisers, (count, points)."""
-    octaves = torch.tensor([[1.5, 3.0, 5.0, 6.5, 7.5, 8.0]]) + 2.5 * torch.rand(count, 6)
-    freq = 20.0 * 2.0**octaves
-    q = 0.2 * 30.0 ** torch.rand(count, 6)
+def _another_of_the_same_rate(rate: Tensor) -> Tensor:
+    """For each row the index of another, at random; of the same rate but for a few."""
+    count = len(rate)
+    order = torch.argsort(rate + torch.rand(count, device=rate.device))
+    other = torch.empty_like(order)
+    other[order] = order.roll(1)
+    return other
+
+
+def _random_curve(count: int, rate: Tensor, spread_db: float) -> Tensor:
+    """Gains in dB at BAND_HZ of random equalisers, (count, BANDS)."""
+
+    def drawn(make: Callable[..., Tensor], *shape: int) -> Tensor:
+        return make(count, *shape, device=rate.device)
+
+    middle = torch.tensor([[1.5, 3.0, 5.0, 6.5, 7.5, 8.0]], device=rate.device)
+    freq = 20.0 * 2.0 ** (middle + 2.5 * drawn(torch.rand, 6))
+    q = 0.2 * 30.0 ** drawn(torch.rand, 6)
     q[:, [0, 5]] = q[:, [0, 5]].clamp(max=1.0)
-    gain = spread_db * torch.randn(count, 6) * (torch.rand(count, 6) < 0.6)
-    gain = gain * (torch.rand(count, 1) < SHARE)
-    settings = (KINDS, freq, gain.clamp(-24.0, 24.0), q, rate)
-    at = []
-    for points in (_BAND, _CURVE):
-        hz = torch.minimum(points, 0.5 * rate[:, None])
-        at.append(response_db(*settings, hz))
-    return at[0], at[1]
+    gain = spread_db * drawn(torch.randn, 6) * (drawn(torch.rand, 6) < 0.6)
+    gain = gain * (drawn(torch.rand, 1) < SHARE)
+    hz = torch.minimum(torch.tensor(BAND_HZ, device=rate.device).float(), 0.5 * rate[:, None])
+    return response_db(KINDS, freq, gain.clamp(-24.0, 24.0), q, rate, hz)
 
 
 def _filtered(features: Tensor, curve_db: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,8 +70,8 @@ def _filtered(features: Tensor, curve_db: Tensor) -> tuple[Tensor, Tensor]:
     out = features.clone()
     mask = features[:, LAYOUT["mask"]]
     mean = features[:, LAYOUT["mean"]]
-    width = _BAND * mask
-    louder = louder_db(mean, width * k_weight(), curve_db)
+    width = torch.tensor(BAND_HZ, device=mask.device).float() * mask
+    louder = louder_db(mean, width * k_weight().to(mask.device), curve_db)
     stronger = louder_db(mean, width, curve_db)
     move = curve_db - louder
     out[:, LAYOUT["mean"]] = (mean + move).clamp_min(FLOOR_DB) * mask

@@ -76,6 +76,8 @@ class Config:
     """A run: seed, profile, size of the model, threads, pools, proxies, stages, evaluation.
 
     strategy: how the loss on sound gets back to the parameters, one of `offline_train.strategies`.
+    examples: evaluated a set at the end, 0 for none.
+    mixed_precision: the network trains in bfloat16 where that is precise enough; a GPU's matter.
     """
 
     seed: int
@@ -89,6 +91,7 @@ class Config:
     proxies: Proxies
     settings: Stage
     audio: Stage
+    mixed_precision: bool = False
 
 
 @dataclass(frozen=True)

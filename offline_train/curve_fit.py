@@ -44,9 +44,10 @@ def fit(
     rate: (batch,).
     """
     fall = (DAMPING_END / DAMPING) ** (1.0 / (STEPS - 1))
-    numbers = torch.tensor([STEP_LOGIT, SOFTEN_DB, DAMPING, fall, REACH], dtype=logits.dtype)
+    like = {"dtype": logits.dtype, "device": logits.device}
+    numbers = torch.tensor([STEP_LOGIT, SOFTEN_DB, DAMPING, fall, REACH], **like)
     sides = (low, span, is_peak, is_high, curve_db, weight, hz, rate)
-    return _fit(logits, *sides, torch.eye(3 * low.shape[0], dtype=logits.dtype), numbers, steps)
+    return _fit(logits, *sides, torch.eye(3 * low.shape[0], **like), numbers, steps)
 
 
 @torch.jit.script

@@ -133,14 +133,18 @@ def _split(found: list[Recording]) -> tuple[list[Recording], list[Recording]]:
     return train, [r for r in found if r.speaker in held_out]
 
 
-@lru_cache(maxsize=2048)
-def load(path: Path) -> tuple[Audio, int]:
-    """Mono float32 (frames,) and its sample rate."""
+def excerpt(path: Path, start: int, frames: int) -> Audio:
+    """Mono float32 of up to `frames` from `start` on; of a file, no more than that is read."""
     if str(path).startswith("synth:"):
-        _, kind, seed = str(path).split(":")
-        return synth.make(kind, int(seed)), synth.SAMPLE_RATE
-    audio, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return audio.mean(axis=1), sample_rate
+        return _synthesised(str(path))[start : start + frames]
+    audio, _ = soundfile.read(path, frames, start, dtype="float32", always_2d=True)
+    return audio.mean(axis=1)
+
+
+@lru_cache(maxsize=64)
+def _synthesised(name: str) -> Audio:
+    _, kind, seed = name.split(":")
+    return synth.make(kind, int(seed))
 
 
 class Library:
@@ -187,11 +191,11 @@ class Library:
         parts: list[Audio] = []
         have, wanted = 0, round(seconds * sample_rate)
         for index in order:
-            audio, rate = load(self.speakers[speaker][index].path)
+            recording = self.speakers[speaker][index]
+            rate, frames = recording.rate, round(recording.seconds * recording.rate)
             room = int(1.02 * (wanted - have) / sample_rate * rate * speed) + rate // 10
-            if len(audio) > room:
-                start = int(rng.integers(len(audio) - room))
-                audio = audio[start : start + room]
+            start = int(rng.integers(frames - room)) if frames > room else 0
+            audio = excerpt(recording.path, start, room)
             parts.append(soxr.resample(audio, rate * speed, sample_rate).astype(np.float32))
             have += len(parts[-1])
             if have >= wanted:

@@ -1,7 +1,7 @@
 """How much of the difference from the target is left: model against untouched input.
 
     python -m offline_train.main evaluate --data DIR [--set speech|music] [--rate 24000]
-                                          [--examples N] [--model FILE]
+                                          [--examples N] [--model FILE] [--page FILE]
 
 The model goes the way a user goes: `realtime.transfer` predicts with the ONNX file and renders
 with the compiled chain. Protocol: the pairs of `pairs` (the recipe, nothing gentle, nothing the
@@ -15,7 +15,9 @@ recipe's -12 dBFS peak. Beside the model stands the rule-based way of `baseline`
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +27,18 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from offline_train import baseline
+from offline_train import baseline, page
 from offline_train.checkpoint import progress_bars
 from offline_train.data import DataError, Library, Recording, scan, synthesised
-from offline_train.metrics import METRICS, distances, ratio_interval
+from offline_train.export import ParityError, export_checkpoint
+from offline_train.metrics import (
+    METRICS,
+    PESQ,
+    distances,
+    knows_pesq,
+    ratio_interval,
+    speech_quality,
+)
 from offline_train.pairs import Pair, make_pair, usable
 from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.predictor import ModelError, Predictor
@@ -41,15 +51,18 @@ SEED = 42
 CLIP_FRAMES = 262_144  # below 44.1 kHz, twice that from there on
 MIN_SPEAKER_SECONDS = 3.0
 UNTOUCHED = "untouched"
+HEARD = 4  # examples on the page
 
 
 @dataclass
 class Scores:
-    """rows: method -> per example and metric, (examples, 4), the same examples for all methods;
-    failures: one line each."""
+    """rows: method -> per example and metric, (examples, metrics), the same examples for all
+    methods; failures: one line each; heard: name -> sound, of the first few examples."""
 
     rows: dict[str, list[list[float]]]
     failures: list[str] = field(default_factory=list)
+    metrics: tuple[str, ...] = METRICS
+    heard: list[dict[str, Audio]] = field(default_factory=list)
 
     def ratios(self, method: str) -> npt.NDArray[np.float64]:
         """Mean of a method over mean of the untouched input, a metric each; NaN without any."""
@@ -105,64 +118,111 @@ def evaluate(
     sample_rate: int,
     methods: Mapping[str, Method],
     advance: Callable[[], object] = lambda: None,
+    speech: bool = False,
 ) -> Scores:
-    """Score what each of `methods` makes of the examples, and the untouched input."""
+    """Score what each of `methods` makes of the examples, and the untouched input.
+
+    speech: by PESQ also, where the package is there.
+    """
     everything = {UNTOUCHED: lambda x, ref, rate: x, **methods}
-    scores = Scores({name: [] for name in everything})
+    speech = speech and knows_pesq()
+    metrics = (*METRICS, PESQ) if speech else METRICS
+    scores = Scores({name: [] for name in everything}, metrics=metrics)
     for number, example in enumerate(chosen):
         try:
             outputs = {
                 name: method(example.input, example.reference, sample_rate)
                 for name, method in everything.items()
             }
+            rows = {n: distances(y, example.target, sample_rate) for n, y in outputs.items()}
+            if speech:
+                for name, output in outputs.items():
+                    rows[name].append(speech_quality(output, example.target, sample_rate))
         except ValueError as error:  # bad audio by our own rules; anything else is a bug
             scores.failures.append(f"example {number}: {error}")
         else:
-            for name, output in outputs.items():
-                scores.rows[name].append(distances(output, example.target, sample_rate))
+            for name, row in rows.items():
+                scores.rows[name].append(row)
+            if len(scores.heard) < HEARD:
+                made = {name: outputs[name] for name in methods}
+                scores.heard.append({**dataclasses.asdict(example), **made})
         advance()
     return scores
 
 
-def table(scores: Scores, title: str) -> Table:
-    """What is printed: means, and ratios with their intervals."""
-    count = len(scores.rows[UNTOUCHED])
-    made = Table(title=title, caption=f"{count} examples, {len(scores.failures)} failed")
-    made.add_column("")
-    for metric in METRICS:
-        made.add_column(metric, justify="right")
-    for name, rows in scores.rows.items():
-        if rows:
-            made.add_row(name, *(f"{value:.3f}" for value in np.mean(rows, axis=0)))
-    for name, rows in scores.rows.items():
+def cells(scores: Scores) -> list[list[str]]:
+    """The table's rows: means, and ratios with their intervals."""
+    rows = [
+        [name, *(f"{value:.3f}" for value in np.mean(found, axis=0))]
+        for name, found in scores.rows.items()
+        if found
+    ]
+    for name, found in scores.rows.items():
         if name != UNTOUCHED:
-            ratio, low, high = ratio_interval(rows, scores.rows[UNTOUCHED])
-            cells = zip(ratio, low, high, strict=True)
-            made.add_row(f"{name}, ratio", *(f"{r:.3f} ({a:.3f}-{b:.3f})" for r, a, b in cells))
+            ends = zip(*ratio_interval(found, scores.rows[UNTOUCHED]), strict=True)
+            rows.append([f"{name}, ratio", *(f"{r:.3f} ({a:.3f}-{b:.3f})" for r, a, b in ends)])
+    return rows
+
+
+def table(scores: Scores, title: str) -> Table:
+    """What is printed."""
+    made = Table(title=title, caption=counted(scores))
+    made.add_column("")
+    for metric in scores.metrics:
+        made.add_column(metric, justify="right")
+    for row in cells(scores):
+        made.add_row(*row)
     return made
 
 
+def counted(scores: Scores) -> str:
+    """How many examples there were."""
+    return f"{len(scores.rows[UNTOUCHED])} examples, {len(scores.failures)} failed"
+
+
 def by_model(model: Path | None) -> Method:
-    """What an ONNX file (the shipped one where None) makes of an input.
+    """What an ONNX file (the shipped one where None), or a checkpoint of training exported here,
+    makes of an input.
 
     Raises: ModelError where it cannot be used.
     """
-    predictor = Predictor(model)
+    if model is not None and model.suffix == ".ckpt":
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "style.onnx"
+            export_checkpoint(model, made)
+            predictor = Predictor(made)
+    else:
+        predictor = Predictor(model)
     return lambda x, ref, rate: render(x, predict(x, ref, rate, predictor=predictor), rate)
 
 
 def run(
-    recordings: Sequence[Recording], sample_rate: int, count: int, model: Path | None, title: str
+    recordings: Sequence[Recording],
+    kind: str,
+    sample_rate: int,
+    count: int,
+    model: Path | None,
+    path: Path,
 ) -> Scores:
-    """Evaluate a model file and the baseline, and print the table."""
+    """Evaluate a model and the baseline on recordings of one kind, print the table, write the page
+    to `path`."""
     methods = {"rules": baseline.transfer, "model": by_model(model)}
     chosen = examples(recordings, sample_rate, count)
     with progress_bars() as bars:
         bar = bars.add_task("evaluate", total=len(chosen), note="")
-        scores = evaluate(chosen, sample_rate, methods, lambda: bars.advance(bar))
-    Console(width=120).print(table(scores, title))
+        scores = evaluate(chosen, sample_rate, methods, lambda: bars.advance(bar), kind == "speech")
+    title = f"{kind}, {sample_rate} Hz"
+    Console(width=140).print(table(scores, title))
     for failure in scores.failures:
         print(f"failed: {failure}")
+    notes = (
+        f"Model: {model or 'the shipped one'}. {counted(scores)}.",
+        "Distances from the target; ratio: over the untouched input's, with its 95 % interval. "
+        "Less is better, but for PESQ. Spectra are drawn at equal loudness.",
+    )
+    head = ("", *scores.metrics)
+    page.write(path, title, notes, head, cells(scores), scores.heard, sample_rate)
+    print(f"page: {path}")
     return scores
 
 
@@ -180,23 +240,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", choices=("speech", "music"), default="speech", dest="kind")
     parser.add_argument("--rate", type=int, default=24_000, help="sample rate in Hz")
     parser.add_argument("--examples", type=int, default=200)
-    parser.add_argument("--model", type=Path, help="an ONNX file; the shipped one where not given")
+    parser.add_argument(
+        "--model", type=Path, help="an ONNX file or a checkpoint; the shipped model"
+    )
+    parser.add_argument("--page", type=Path, help="where to write the page; below runs/")
     options = parser.parse_args(arguments)
+    path = options.page or Path("runs") / f"evaluation-{options.kind}-{options.rate}.html"
     try:
+        if options.page and path.exists():
+            raise DataError(f"page {str(path)!r} is there already: name another")
         if options.examples < 1 or not SAMPLE_RATE_MIN <= options.rate <= SAMPLE_RATE_MAX:
             raise DataError(f"cannot evaluate {options.examples} examples at {options.rate} Hz")
         held_out = (scan(options.data) if options.data else synthesised())[1]
         chosen = select(held_out, options.kind, options.rate)
         if not chosen:
             raise DataError(f"no held-out {options.kind} at {options.rate} Hz")
-        run(
-            chosen,
-            options.rate,
-            options.examples,
-            options.model,
-            f"{options.kind}, {options.rate} Hz",
-        )
-    except (DataError, ModelError) as error:
+        run(chosen, options.kind, options.rate, options.examples, options.model, path)
+    except (DataError, ModelError, ParityError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,8 @@ import torch
 
 from offline_train.model import StyleModel
 from realtime.features import SIZE, fingerprint
-from realtime.params import table_hash
-from realtime.predictor import INPUTS, OUTPUT, Predictor
+from realtime.params import PROFILES, WORKING_LOUDNESS_LUFS, table_hash
+from realtime.predictor import INPUTS, OUTPUT, ModelError, Predictor
 
 # Of a unit output, torch against onnxruntime. The curve fit carries rounding on where bands stand
 # in for each other: 5e-5 on a trained model, up to 1e-3 on one that was never trained.
@@ -74,6 +75,26 @@ def export(
     finally:
         temporary.unlink(missing_ok=True)
     return difference
+
+
+def export_checkpoint(checkpoint: Path, path: Path) -> None:
+    """Write the best weights of a training's checkpoint as ONNX.
+
+    Raises: ModelError where the file is no such checkpoint; ParityError as `export`.
+    """
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+        weights, profile = state["best_weights"], PROFILES[state["profile"]]
+        model = StyleModel(profile, width=len(weights["trunk.0.bias"]))
+        model.load_state_dict(weights)
+    except (OSError, EOFError, pickle.UnpicklingError, RuntimeError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"checkpoint {str(checkpoint)!r} cannot be read: {reason}") from None
+    sides = (torch.randn(2, SIZE, generator=torch.Generator().manual_seed(n)) for n in range(2))
+    seen = [model.feature_mean + model.feature_std * side[:, :-1] for side in sides]
+    loud = torch.full((2, 1), WORKING_LOUDNESS_LUFS)
+    heard, wanted = (torch.cat([side, loud], 1) for side in seen)
+    export(model, heard, wanted, path, {})
 
 
 def parity(model: StyleModel, path: Path, inputs: torch.Tensor, references: torch.Tensor) -> float:

@@ -19,6 +19,7 @@ from realtime.features import BAND_HZ, LAYOUT
 from realtime.params import EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
 
 WINDOWS = (32, 128, 512, 2_048, 8_192, 32_768)
+NEAREST = [int(abs(CURVE_HZ - hz).argmin()) for hz in BAND_HZ]  # point of a curve to each band
 MAGNITUDE_FLOOR = 1e-8  # of the squared magnitude
 
 
@@ -27,9 +28,9 @@ def mr_stft(
 ) -> Tensor:
     """Distance of x and y (batch, frames), one value each: (batch,). hop: half of each window
     where None."""
-    total = torch.zeros(len(x), dtype=x.dtype)
+    total = torch.zeros_like(x[:, 0])
     for size in windows:
-        window = torch.hann_window(size, dtype=x.dtype)
+        window = torch.hann_window(size, dtype=x.dtype, device=x.device)
         first, second = (_power(s, size, hop or size // 2, window) for s in (x, y))
         log = 0.5 * (torch.log(first) - torch.log(second)).abs().mean((1, 2))
         linear = (torch.sqrt(first) - torch.sqrt(second)).abs().mean((1, 2))
@@ -64,9 +65,10 @@ def settings_loss(
     was asked for, the compressor sees everything c dB lower.
     """
     rate = batch["sample_rate"]
-    hz = torch.minimum(torch.tensor(CURVE_HZ, dtype=rate.dtype), 0.5 * rate[:, None])
+    points = torch.tensor(CURVE_HZ, dtype=rate.dtype, device=rate.device)
+    hz = torch.minimum(points, 0.5 * rate[:, None])
     response = eq_response_db(values, profile, rate, hz)
-    inside = torch.tensor(CURVE_HZ, dtype=rate.dtype) < 0.48 * rate[:, None]
+    inside = points < 0.48 * rate[:, None]
     weight = inside / inside.sum(1, keepdim=True)
     lack = batch["curve_db"] - response
     offset = (lack * weight).sum(1)
@@ -105,10 +107,10 @@ def settings_loss(
 def _curve_term(curve: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     """Distance in dB of the aimed-at curve from the true one, at the bands, up to a constant;
     half of the weight by octaves, half by Hz."""
-    nearest = torch.tensor([[abs(CURVE_HZ - hz).argmin() for hz in BAND_HZ]])
+    nearest = torch.tensor(NEAREST, device=curve.device)[None]
     wanted = torch.gather(batch["curve_db"], 1, nearest.expand(len(curve), -1))
     mask = batch["input"][:, LAYOUT["mask"]] * batch["reference"][:, LAYOUT["mask"]]
-    by_hertz = mask * torch.tensor(BAND_HZ, dtype=mask.dtype)
+    by_hertz = mask * torch.tensor(BAND_HZ, dtype=mask.dtype, device=mask.device)
     weight = 0.5 * mask / mask.sum(1, keepdim=True) + 0.5 * by_hertz / by_hertz.sum(1, keepdim=True)
     lack = (wanted - curve) * mask
     lack = lack - (lack * weight).sum(1, keepdim=True)

@@ -23,19 +23,21 @@ from pathlib import Path
 
 import torch
 
-from offline_train import evaluate, pool, seed_experiment, strategies
+from offline_train import evaluate, parallel, pool, seed_experiment, strategies
 from offline_train.calibrate import calibrate
 from offline_train.checkpoint import progress_bars
 from offline_train.config import CONFIGS, Config, ConfigError, SeedExperiment, read
 from offline_train.data import DataError, Recording, scan, synthesised
 from offline_train.export import ParityError, export
 from offline_train.model import StyleModel
+from offline_train.parallel import Team, TeamError
 from offline_train.pool import Pool, Recipe
 from offline_train.train import train_stage
 from realtime.params import PROFILES, table_hash
 from realtime.predictor import MODEL_FOLDER
 
 MODEL_NAME = "style.onnx"
+STATISTICS = 16_384  # examples that say how features are spread
 EVALUATIONS = (("speech", 24_000), ("music", 44_100))
 
 
@@ -69,58 +71,78 @@ def main(arguments: Sequence[str] | None = None) -> int:
             known = ", ".join(strategies.names())
             raise ConfigError(f"unknown strategy {config.strategy!r}, known are {known}")
         train, val = scan(options.data) if options.data else synthesised()
-        out = open_run(options.out, config, train + val, options.resume)
+        team = parallel.join()
+        with team.one_after_the_leader():
+            out = open_run(options.out, config, train + val, options.resume)
         torch.set_num_threads(config.threads)
         if isinstance(config, SeedExperiment):
+            if team.size > 1:
+                raise TeamError("the paper's experiment is one process's work")
             seed_experiment.run(config, train, val, out)
             return 0
-        model_path = run(config, train, val, out)
-    except (ConfigError, DataError, RunError, ParityError) as error:
+        model_path = run(config, train, val, out, team)
+    except (ConfigError, DataError, RunError, ParityError, TeamError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if options.ship:
+    finally:
+        parallel.leave()
+    if options.ship and team.rank == 0:
         ship(model_path)
     return 0
 
 
-def run(config: Config, train: list[Recording], val: list[Recording], out: Path) -> Path:
-    """All stages in order; each leaves its result in `out`. Returns the ONNX file's path."""
+def run(
+    config: Config, train: list[Recording], val: list[Recording], out: Path, team: Team
+) -> Path:
+    """All stages in order; each leaves its result in `out`. Returns the ONNX file's path.
+
+    The leader makes what all train on, and what training is for, and is alone in saying so.
+    """
     started = time.monotonic()
     torch.manual_seed(config.seed)
-    print(f"data: {len(train)} recordings to train on, {len(val)} held out; run in {out}")
+    say = print if team.rank == 0 else lambda *words: None
+    say(f"data: {len(train)} recordings to train on, {len(val)} held out; run in {out}")
 
     # data: pairs with their features, some with audio
-    features = _pool("features", train, out, config, 0, config.pools.features, with_audio=False)
-    audio = _pool("audio", train, out, config, 2, config.pools.audio, with_audio=True)
-    validation = _pool("validation", val, out, config, 1, config.pools.validation, with_audio=True)
+    with team.one_after_the_leader():
+        features = _pool("features", train, out, config, 0, config.pools.features, audio=False)
+        sounds = _pool("audio", train, out, config, 2, config.pools.audio, audio=True)
+        held_out = _pool("validation", val, out, config, 1, config.pools.validation, audio=True)
+    pairs = Pool(*features.parts, *sounds.parts)
 
     # train: first on settings, which is cheap, then on what it sounds like
     profile = PROFILES[config.profile]
-    workshop = strategies.Workshop(out, profile, audio, config.proxies, config.seed)
-    strategy = strategies.load(config.strategy, workshop)
-    model = StyleModel(profile, config.width, config.dropout)
-    inputs, references = (torch.from_numpy(features.arrays[k]) for k in ("input", "reference"))
-    model.set_statistics(inputs, references)
-    train_stage(
-        "settings", model, features, validation, config.settings, config.seed, out, strategy
-    )
-    best = train_stage("audio", model, audio, validation, config.audio, config.seed, out, strategy)
-    calibrate(model, audio, strategy)
+    with team.one_after_the_leader():
+        workshop = strategies.Workshop(out, profile, sounds, config.proxies, config.seed)
+        strategy = strategies.load(config.strategy, workshop)
+    model = StyleModel(profile, config.width, config.dropout, config.mixed_precision)
+    known = pairs.some(STATISTICS)
+    model.set_statistics(known["input"], known["reference"])
+    stages = (("settings", pairs, config.settings), ("audio", sounds, config.audio))
+    for name, taught, stage in stages:
+        best = train_stage(
+            name, model, taught, held_out, stage, config.seed, out, strategy, say, team
+        )
+    path = out / MODEL_NAME
+    if team.rank > 0:
+        return path
+    model.cpu()
+    calibrate(model, sounds, strategy)
 
     # export: checked against torch on features of held-out recordings
-    path = out / MODEL_NAME
-    heard, wanted = (torch.from_numpy(validation.arrays[k]) for k in ("input", "reference"))
+    told = held_out.some(len(held_out))
     notes = {"validation_mr_stft": f"{best:.4f}", "seed": str(config.seed)}
-    difference = export(model, heard, wanted, path, notes)
+    difference = export(model, told["input"], told["reference"], path, notes)
     size = path.stat().st_size / 1e6
-    print(f"export: {path} ({size:.2f} MB), onnxruntime within {difference:.1e} of torch")
+    say(f"export: {path} ({size:.2f} MB), onnxruntime within {difference:.1e} of torch")
 
     # evaluate: the file just written, through the real chain
     for kind, rate in EVALUATIONS:
         chosen = evaluate.select(val, kind, rate)
-        if chosen:
-            evaluate.run(chosen, rate, config.examples, path, f"{kind}, {rate} Hz")
-    print(f"done in {(time.monotonic() - started) / 60.0:.1f} min")
+        if chosen and config.examples:
+            page = out / f"evaluation-{kind}-{rate}.html"
+            evaluate.run(chosen, kind, rate, config.examples, path, page)
+    say(f"done in {(time.monotonic() - started) / 60.0:.1f} min")
     return path
 
 
@@ -131,14 +153,14 @@ def _pool(
     config: Config,
     number: int,
     count: int,
-    with_audio: bool,
+    audio: bool,
 ) -> Pool:
     pools = config.pools
     held_out = name == "validation"  # scored as the protocol has it: no mild or idle examples
     recipe = Recipe(
         seed=config.seed + number,
         count=count,
-        audio_frames=pools.audio_frames if with_audio else 0,
+        audio_frames=pools.audio_frames if audio else 0,
         same_share=0.0 if held_out else pools.same_share,
         gentle_share=0.0 if held_out else pools.gentle_share,
         music_share=pools.music_share,

@@ -10,62 +10,38 @@ last by a solver's steps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from offline_train import curve_fit
+from offline_train.curve_estimator import CurveEstimator
 from offline_train.effects.peq import kind_masks, response_db
+from offline_train.level_head import LevelHead
 from offline_train.loudness import k_weight, louder_db
-from realtime.features import BAND_HZ, BANDS, LAYOUT, SIZE, SPECTRUM_PERCENTILES
+from offline_train.parallel import Dropout
+from realtime.features import BAND_HZ, BANDS, LAYOUT, SIZE
 from realtime.params import BY_ID, EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
 
 EMBEDDING = 96
 STYLE = SIZE - 1  # all but the loudness, which stands last
 GAIN_STEP_DB = 12.0  # what a logit of 1 moves a +-24 dB gain, near 0 dB
 GAIN_DB_PER_LOGIT = 10.0  # of the output gain, which has no sigmoid
-CHANNELS = 32  # of the convolutions along frequency
-CONTEXT = 12  # of them, how many tell every band about the whole
 ROUNDS = 4  # of looking at what the equaliser leaves over and correcting it
 TOP_HZ = 0.99 * float(BAND_HZ[-1])
-SPECTRA = 1 + len(SPECTRUM_PERCENTILES)
 EQ_KEYS = ("freq_hz", "gain_db", "q")
 FIT_STEPS_TRAINING = 3  # of the curve fit: most of the way, for less than a third of the time
 EQ_LOGIT_MAX = 4.0  # further out a sigmoid's slope leaves the solver nothing to go by
 BY_HERTZ = 0.7  # of the fit's weight goes by width in Hz, as MR-STFT counts; the rest by octaves
 
 
-class CurveEstimator(nn.Module):
-    """What the equaliser should do at each band, from the spectra around that band.
-
-    Convolutions along the logarithmic frequency axis: what is learnt about one band serves all.
-    """
-
-    def __init__(self, context: int) -> None:
-        super().__init__()
-        self.context = nn.Linear(context, CONTEXT)
-        self.layers = nn.Sequential(
-            nn.Conv1d(2 * SPECTRA + 2 + CONTEXT, CHANNELS, 5, padding=2), nn.SiLU(),
-            nn.Conv1d(CHANNELS, CHANNELS, 7, padding=3), nn.SiLU(),
-            nn.Conv1d(CHANNELS, CHANNELS, 7, padding=6, dilation=2), nn.SiLU(),
-            nn.Conv1d(CHANNELS, 1, 5, padding=2),
-        )  # fmt: skip
-        self.register_buffer("position", torch.linspace(-1.0, 1.0, BANDS)[None, None])
-
-    def forward(self, difference: Tensor, level: Tensor, mask: Tensor, hidden: Tensor) -> Tensor:
-        """difference, level: (batch, SPECTRA, BANDS) of the spectra; mask (batch, 1, BANDS);
-        hidden (batch, context). Returns a correction in units of 10 dB, (batch, BANDS)."""
-        across = self.context(hidden)[:, :, None].expand(-1, -1, BANDS)
-        position = self.position + 0.0 * mask  # as many rows, also where an exporter traces
-        stacked = torch.cat([difference, level, mask, position, across], dim=1)
-        return self.layers(stacked)[:, 0]
-
-
 class StyleModel(nn.Module):
     """input, reference (batch, features.SIZE) -> parameters in 0..1 (batch, predicted ids).
 
-    profile: names the outputs and their order. width: of the hidden layers.
+    profile: names the outputs and their order. width: of the hidden layers. mixed_precision:
+    the networks, not the arithmetic around them, train in bfloat16.
     """
 
     feature_mean: Tensor
@@ -74,9 +50,16 @@ class StyleModel(nn.Module):
     match: Tensor
     start: Tensor
 
-    def __init__(self, profile: Profile, width: int = 256, dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        width: int = 256,
+        dropout: float = 0.1,
+        mixed_precision: bool = False,
+    ) -> None:
         super().__init__()
         self.profile = profile
+        self.mixed_precision = mixed_precision
         outputs = len(profile.predicted)
         self.register_buffer("feature_mean", torch.zeros(STYLE))
         self.register_buffer("feature_std", torch.ones(STYLE))
@@ -92,13 +75,14 @@ class StyleModel(nn.Module):
         self.register_buffer("is_high", is_high)
         self.register_buffer("loudness_weight", self.band_hz * k_weight())
         self.encoder = nn.Sequential(
-            nn.Linear(STYLE, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, EMBEDDING)
+            nn.Linear(STYLE, width), nn.SiLU(), Dropout(dropout), nn.Linear(width, EMBEDDING)
         )
         self.trunk = nn.Sequential(
-            nn.Linear(STYLE + 2 * EMBEDDING, width), nn.SiLU(), nn.Dropout(dropout),
+            nn.Linear(STYLE + 2 * EMBEDDING, width), nn.SiLU(), Dropout(dropout),
             nn.Linear(width, width), nn.SiLU(),
         )  # fmt: skip
-        self.curve = CurveEstimator(width)
+        self.curve = CurveEstimator()
+        self.level = LevelHead(profile)
         self.rounds = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(width + 3 * BANDS + outputs, width), nn.SiLU(),
@@ -107,9 +91,9 @@ class StyleModel(nn.Module):
             for _ in range(ROUNDS)
         )  # fmt: skip
         with torch.no_grad():
-            for layer in (self.curve.layers[-1], *(r[-1] for r in self.rounds)):
-                layer.weight.mul_(0.1)
-                layer.bias.zero_()
+            for network in self.rounds:
+                network[-1].weight.mul_(0.1)
+                network[-1].bias.zero_()
 
     def set_statistics(self, inputs: Tensor, references: Tensor) -> None:
         """Take the normalisation from training features, each (examples, SIZE)."""
@@ -118,6 +102,7 @@ class StyleModel(nn.Module):
         self.feature_mean.copy_(both.mean(0))
         self.feature_std.copy_(both.std(0).clamp_min(0.1))
         self.difference_std.copy_(difference.std(0).clamp_min(0.1))
+        self.curve.set_statistics(both)
 
     def forward(self, input: Tensor, reference: Tensor) -> Tensor:
         """The parameters."""
@@ -131,23 +116,30 @@ class StyleModel(nn.Module):
             ((style - self.feature_mean) / self.feature_std).clamp(-5.0, 5.0)
             for style in (style_in, style_ref)
         ]
-        codes = [self.encoder(style) for style in scaled]
         mask = input[:, LAYOUT["mask"]] * reference[:, LAYOUT["mask"]]
         evidence = ((style_ref - style_in) / self.difference_std).clamp(-5.0, 5.0)
-        hidden = self.trunk(torch.cat([evidence, *codes], dim=1))
-        apart = (_spectra(style_ref) - _spectra(style_in)).clamp(-48.0, 48.0)
-        level = 0.5 * (_spectra(scaled[0]) + _spectra(scaled[1]))
-        correction = self.curve(apart / 10.0, level, mask[:, None], hidden)
-        curve = (apart.mean(1) + 10.0 * correction) * mask
+        with self._precision():
+            codes = [self.encoder(style) for style in scaled]
+            hidden = self.trunk(torch.cat([evidence, *codes], dim=1)).float()
+            curve = self.curve(style_in, style_ref, mask).float()
         logits = self.start + curve @ self.match
         rate = self._rate(mask)
         for correct in self.rounds:
             left = self._left_over(logits, curve, mask, rate)
             known = torch.cat([hidden, left / 10.0, curve / 10.0, mask, logits / 3.0], dim=1)
-            logits = logits + correct(known)
+            with self._precision():
+                correction = correct(known).float()
+            logits = logits + correction
         logits = self._solve(logits, curve, mask, rate)
         louder = self._louder(logits, style_in, mask, rate)
-        return torch.cat(self._units(logits, reference, louder), dim=1), curve
+        with self._precision():
+            level = self.level(scaled, evidence, torch.sigmoid(logits), louder).float()
+        return torch.cat(self._units(logits, reference, louder, level), dim=1), curve
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self.mixed_precision and self.training:
+            return torch.autocast(self.start.device.type, torch.bfloat16)
+        return nullcontext()
 
     def _solve(self, logits: Tensor, curve: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
         """Logits whose equaliser comes as close to `curve` as its bands allow."""
@@ -196,9 +188,11 @@ class StyleModel(nn.Module):
         response = self._response(logits, mask, rate)
         return louder_db(density, self.loudness_weight * mask, response)
 
-    def _units(self, logits: Tensor, reference: Tensor, louder: Tensor) -> list[Tensor]:
+    def _units(
+        self, logits: Tensor, reference: Tensor, louder: Tensor, level: Tensor
+    ) -> list[Tensor]:
         """Sigmoid, but for what follows a level: the threshold the equalised input's, the output
-        gain what brings that to the reference's, each linearly."""
+        gain what brings that to the reference's and `level` dB from there, each linearly."""
         units = []
         for index, param_id in enumerate(self.profile.predicted):
             logit = logits[:, index : index + 1]
@@ -209,6 +203,7 @@ class StyleModel(nn.Module):
                     - WORKING_LOUDNESS_LUFS
                     - louder
                     + GAIN_DB_PER_LOGIT * logit
+                    + level
                 )
                 units.append(((gain_db - low) / (high - low)).clamp(0.0, 1.0))
             elif param_id == "comp.threshold_db":
@@ -232,12 +227,6 @@ def eq_response_db(
         stacked.append(torch.stack(columns, 1))
     freq_hz, gain_db, q = stacked
     return response_db(profile.band_types, freq_hz, gain_db, q, rate, hz)
-
-
-def _spectra(style: Tensor) -> Tensor:
-    """The mean and the percentiles, (batch, SPECTRA, BANDS)."""
-    start, stop = LAYOUT["mean"].start, LAYOUT["percentiles"].stop
-    return style[:, start:stop].reshape(-1, SPECTRA, BANDS)
 
 
 def to_plain(units: Tensor, profile: Profile) -> dict[str, Tensor]:

@@ -1,16 +1,18 @@
 """Pools of training examples on disk: features and truth of many pairs, audio of some.
 
-Made once by worker processes, chunk by chunk; a chunk that is already there is kept, so an
-interrupted build goes on where it stopped and a run's seed names its examples for good.
+Made once, chunk by chunk, by worker processes where there are to be several; a chunk that is there
+already is kept, so an interrupted build goes on where it stopped and a run's seed names its
+examples for good.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,33 +46,49 @@ class Recipe:
 
 
 class Pool:
-    """A built pool. Arrays by name, (examples, ...): input, reference (features.SIZE), the
-    truth of `pairs.Pair`, sample_rate; audio as memory-mapped int16 chunks."""
+    """Built pools, one after the other. Rows are read when they are asked for and nothing is kept:
+    what the machine's memory holds of the files is the system's business."""
 
-    def __init__(self, directory: Path, recipe: Recipe) -> None:
-        paths = [_chunk_path(directory, recipe, n) for n in range(_chunks(recipe))]
-        loaded = [dict(np.load(path)) for path in paths]
-        self.recipe = recipe
-        keys = loaded[0].keys()
-        self.arrays = {
-            k: np.concatenate([chunk[k] for chunk in loaded])[: recipe.count] for k in keys
-        }
-        self.audio: list[npt.NDArray[np.int16]] = []
-        if recipe.audio_frames:
-            self.audio = [np.load(_audio_path(path), mmap_mode="r") for path in paths]
+    def __init__(self, *parts: tuple[Path, Recipe]) -> None:
+        self.parts = parts
+        chunks = [
+            (_chunk_path(directory, recipe, n), min(recipe.chunk, recipe.count - n * recipe.chunk))
+            for directory, recipe in parts
+            for n in range(_chunks(recipe))
+        ]
+        self.paths = [path for path, _ in chunks]
+        self.ends = np.cumsum([size for _, size in chunks])
+        self.has_audio = all(recipe.audio_frames for _, recipe in parts)
 
     def __len__(self) -> int:
-        return len(self.arrays["input"])
+        return int(self.ends[-1])
 
-    def batch(self, indices: npt.NDArray[np.integer]) -> dict[str, torch.Tensor]:
-        """Rows as float32 tensors; with audio also input_audio and target_audio (rows, frames)."""
-        rows = {k: torch.from_numpy(v[indices].astype(np.float32)) for k, v in self.arrays.items()}
-        if self.audio:
-            chunk = self.recipe.chunk
-            sides = np.stack([self.audio[i // chunk][i % chunk] for i in indices])
-            audio = torch.from_numpy(sides.astype(np.float32) / np.float32(AUDIO_SCALE))
-            rows["input_audio"], rows["target_audio"] = audio[:, 0], audio[:, 1]
-        return rows
+    def rows(self, indices: npt.ArrayLike) -> dict[str, torch.Tensor]:
+        """Features and truth of examples, float32 (rows, ...) by name: input, reference
+        (features.SIZE), sample_rate, the truth of `pairs.Pair`."""
+        found = np.concatenate([_row(*place) for place in self._places(indices)])
+        names = found.dtype.names or ()
+        return {k: torch.from_numpy(np.ascontiguousarray(found[k])) for k in names}
+
+    def sounds(self, indices: npt.ArrayLike) -> dict[str, torch.Tensor]:
+        """Audio of examples: input_audio, target_audio, float32 (rows, frames)."""
+        sides = np.concatenate([_row(_audio_path(p), at) for p, at in self._places(indices)])
+        audio = torch.from_numpy(sides.astype(np.float32) / np.float32(AUDIO_SCALE))
+        return {"input_audio": audio[:, 0], "target_audio": audio[:, 1]}
+
+    def batch(self, indices: npt.ArrayLike) -> dict[str, torch.Tensor]:
+        """Features, truth and, where the pool has it, audio of examples."""
+        return self.rows(indices) | (self.sounds(indices) if self.has_audio else {})
+
+    def some(self, count: int) -> dict[str, torch.Tensor]:
+        """Features and truth of `count` examples, or all, from all over the pool."""
+        return self.rows(np.linspace(0, len(self) - 1, min(count, len(self))).astype(int))
+
+    def _places(self, indices: npt.ArrayLike) -> Iterator[tuple[Path, int]]:
+        for index in np.asarray(indices):
+            chunk = int(np.searchsorted(self.ends, index, side="right"))
+            start = int(self.ends[chunk - 1]) if chunk else 0
+            yield self.paths[chunk], int(index) - start
 
 
 def build(
@@ -88,16 +106,38 @@ def build(
             advance(recipe.chunk)
         else:
             missing.append(index)
-    if missing:
+    if workers == 1:
+        library = Library(recordings, recipe.music_share)
+        for index in missing:
+            _make_chunk(library, directory, recipe, index)
+            advance(recipe.chunk)
+    elif missing:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(
             min(workers, len(missing)), context, _start_worker, (list(recordings), recipe)
         ) as executor:
-            jobs = [executor.submit(_make_chunk, directory, recipe, i) for i in missing]
+            jobs = [executor.submit(_work, directory, recipe, i) for i in missing]
             for job in as_completed(jobs):
                 job.result()
                 advance(recipe.chunk)
-    return Pool(directory, recipe)
+    return Pool((directory, recipe))
+
+
+def _row(path: Path, index: int) -> npt.NDArray[Any]:
+    """One row, (1, ...), of an array's file, without opening the rest."""
+    shape, dtype, start = _head(path)
+    count = int(np.prod(shape[1:]))
+    row = np.fromfile(path, dtype, count, offset=start + index * count * dtype.itemsize)
+    return row.reshape(1, *shape[1:])
+
+
+@lru_cache(maxsize=4096)
+def _head(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape and type of the array in a file, and where in the file it begins."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return shape, dtype, file.tell()
 
 
 def _chunks(recipe: Recipe) -> int:
@@ -106,11 +146,11 @@ def _chunks(recipe: Recipe) -> int:
 
 def _chunk_path(directory: Path, recipe: Recipe, index: int) -> Path:
     kind = f"audio{recipe.audio_frames}" if recipe.audio_frames else "features"
-    return directory / f"{kind}-seed{recipe.seed}-{index:05d}.npz"
+    return directory / f"{kind}-seed{recipe.seed}-{index:05d}.npy"
 
 
 def _audio_path(path: Path) -> Path:
-    return path.with_suffix(".npy")
+    return path.with_suffix(".audio.npy")
 
 
 _library: Library | None = None
@@ -123,13 +163,17 @@ def _start_worker(recordings: list[Recording], recipe: Recipe) -> None:
     _library = Library(recordings, recipe.music_share)
 
 
-def _make_chunk(directory: Path, recipe: Recipe, index: int) -> None:
+def _work(directory: Path, recipe: Recipe, index: int) -> None:
     assert _library is not None
+    _make_chunk(_library, directory, recipe, index)
+
+
+def _make_chunk(library: Library, directory: Path, recipe: Recipe, index: int) -> None:
     rng = np.random.default_rng([recipe.seed, index])
     rows: list[dict[str, npt.NDArray[np.float32]]] = []
     audio: list[npt.NDArray[np.int16]] = []
     while len(rows) < recipe.chunk:
-        pair = random_pair(_library, rng, recipe.same_share, recipe.gentle_share)
+        pair = random_pair(library, rng, recipe.same_share, recipe.gentle_share)
         half = len(pair.input) // 2
         if half < recipe.audio_frames:
             continue
@@ -151,10 +195,8 @@ def _make_chunk(directory: Path, recipe: Recipe, index: int) -> None:
             np.save(file, np.stack(audio[: recipe.chunk]))
         os.replace(temporary, _audio_path(path))
     with temporary.open("wb") as file:
-        stacked: dict[str, Any] = {
-            k: np.stack([row[k] for row in rows[: recipe.chunk]]) for k in rows[0]
-        }
-        np.savez(file, **stacked)
+        layout = [(k, np.float32, v.shape) for k, v in rows[0].items()]
+        np.save(file, np.array([tuple(row.values()) for row in rows[: recipe.chunk]], layout))
     os.replace(temporary, path)
 
 

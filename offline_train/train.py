@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from offline_train.augment import augment
 from offline_train.checkpoint import progress_bars, save
 from offline_train.config import Stage
 from offline_train.losses import WINDOWS, audio_loss, mr_stft, settings_loss
 from offline_train.model import STYLE, StyleModel, to_plain
+from offline_train.parallel import Team, join
 from offline_train.pool import Pool
 from offline_train.strategies import Strategy
 from realtime.features import LAYOUT
@@ -44,13 +45,19 @@ def train_stage(
     out: Path,
     strategy: Strategy,
     say: Say = print,
+    team: Team | None = None,
 ) -> float:
     """Train `model` in place through one stage and leave its best weights in it.
 
     Writes OUT/NAME.ckpt (to resume from) as it goes; picks up from it where it is there.
     Returns the best validation loss. What is validated is what the stage trains on: settings,
-    or the MR-STFT of the twin's rendering.
+    or the MR-STFT of the twin's rendering. team: whom the work is shared with; the leader writes.
+
+    Raises: TeamError where a batch does not go round.
     """
+    team = team or join()
+    model.to(team.device)
+    trainee: nn.Module = _Trainee(model)
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE)
     )
@@ -60,7 +67,7 @@ def train_stage(
     path = out / f"{name}.ckpt"
     state = _load(path)
     if state is None:
-        best = validate(model, validation, stage, strategy)
+        best = validate(model, validation, stage, strategy, team)
         state = {"step": 0, "best": best, "since": 0, "history": [(0, best)]}
         state["best_weights"] = _copy(model)
         say(f"{name}: starts at {best:.4f}")
@@ -69,57 +76,79 @@ def train_stage(
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         say(f"{name}: resumed at step {state['step']}")
+    if team.size > 1:
+        trainee = nn.parallel.DistributedDataParallel(trainee)
     with progress_bars() as bars:
         bar = bars.add_task(name, total=stage.steps, completed=state["step"], note="")
         while state["step"] < stage.steps and state["since"] < stage.patience:
             for _ in range(min(stage.every, stage.steps - state["step"])):
-                loss = _step(model, optimiser, pool, stage, seed, state["step"], strategy)
+                loss = _step(trainee, optimiser, pool, stage, seed, state["step"], strategy, team)
                 average.update_parameters(model)
                 state["step"] += 1
                 bars.update(bar, completed=state["step"], note=f"loss {loss:.3f}")
-            value = validate(average.module, validation, stage, strategy)
+            value = validate(average.module, validation, stage, strategy, team)
             state["history"].append((state["step"], value))
             state["since"] += 1
             if value < state["best"]:
                 state.update(best=value, since=0, best_weights=_copy(average.module))
             say(f"{name}: step {state['step']}, loss {loss:.4f}, validation {value:.4f}")
             state.update(
+                profile=model.profile.name,
                 model=model.state_dict(),
                 average=average.state_dict(),
                 optimiser=optimiser.state_dict(),
             )
-            save(state, path)
+            if team.rank == 0:
+                save(state, path)
     model.load_state_dict(state["best_weights"])
     return float(state["best"])
 
 
+class _Trainee(nn.Module):
+    """The model with `predict` as its forward, which is what several processes can share."""
+
+    def __init__(self, model: StyleModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.predict(input, reference)
+
+
 def _step(
-    model: StyleModel,
+    trainee: nn.Module,
     optimiser: torch.optim.Optimizer,
     pool: Pool,
     stage: Stage,
     seed: int,
     step: int,
     strategy: Strategy,
+    team: Team,
 ) -> float:
+    model: StyleModel = next(m for m in trainee.modules() if isinstance(m, StyleModel))
     rng = np.random.default_rng([seed, len(stage.windows), step])
     torch.manual_seed(int(rng.integers(2**62)))
     warm = min(1.0, (step + 1) / WARM_UP)
     for group in optimiser.param_groups:
         cosine = 0.5 * (1.0 + math.cos(math.pi * step / stage.steps))
         group["lr"] = stage.learning_rate * warm * (0.02 + 0.98 * cosine)
-    model.train()
-    batch = pool.batch(np.sort(rng.choice(len(pool), min(stage.batch, len(pool)), replace=False)))
+    trainee.train()
+    # Features are small: everyone varies the whole batch, alike, and then keeps its own rows.
+    chosen = np.sort(rng.choice(len(pool), min(stage.batch, len(pool)), replace=False))
+    own = team.own(len(chosen))
+    batch = _on(team.device, pool.rows(chosen))
     if not stage.windows:
         batch = augment(batch)
     inputs, references = (
-        _perturb(batch[side], stage.noise, model) for side in ("input", "reference")
+        _perturb(batch[side], stage.noise, model)[own] for side in ("input", "reference")
     )
-    units, curve = model.predict(inputs, references)
+    batch = {k: v[own] for k, v in batch.items()}
+    units, curve = trainee(inputs, references)
     values = to_plain(units, model.profile)
     terms = settings_loss(values, curve, batch, model.profile)
     loss = stage.settings_weight * torch.stack(list(terms.values())).sum()
     if stage.windows:
+        batch |= _on(team.device, pool.sounds(chosen[own]))
         heard = _cut(batch, stage.frames, rng)
         windows = rng.permutation(stage.windows)[: stage.draws or None].tolist()
         output = strategy.train(*staged(values, heard, model.profile))
@@ -130,6 +159,10 @@ def _step(
     if torch.isfinite(norm):
         optimiser.step()
     return float(loss.detach())
+
+
+def _on(device: torch.device, batch: Batch) -> dict[str, Tensor]:
+    return {k: v.to(device, non_blocking=True) for k, v in batch.items()}
 
 
 def _cut(batch: Batch, frames: int, rng: np.random.Generator) -> Batch:
@@ -144,7 +177,8 @@ def _cut(batch: Batch, frames: int, rng: np.random.Generator) -> Batch:
 
 def _perturb(features: Tensor, noise: float, model: StyleModel) -> Tensor:
     """Features with a little noise, in units of their spread; the mask and the loudness stay."""
-    scale = noise * model.feature_std * torch.randn(len(features), STYLE)
+    drawn = torch.randn(len(features), STYLE, device=features.device)
+    scale = noise * model.feature_std * drawn
     scale[:, LAYOUT["mask"]] = 0.0
     return torch.cat([features[:, :STYLE] + scale, features[:, STYLE:]], dim=1)
 
@@ -165,13 +199,15 @@ def staged(
 
 
 @torch.no_grad()
-def validate(model: StyleModel, pool: Pool, stage: Stage, strategy: Strategy) -> float:
+def validate(model: StyleModel, pool: Pool, stage: Stage, strategy: Strategy, team: Team) -> float:
     """Mean over the pool of the settings loss or, where the stage trains on audio, of the
     MR-STFT (all of the metric's windows) of the model's rendering against the target."""
     model.eval()
     total = 0.0
-    for start in range(0, len(pool), VALIDATION_BATCH):
+    starts = range(0, len(pool), VALIDATION_BATCH)
+    for start in starts[team.rank :: team.size]:
         batch = pool.batch(np.arange(start, min(start + VALIDATION_BATCH, len(pool))))
+        batch = _on(team.device, batch)
         units, curve = model.predict(batch["input"], batch["reference"])
         values = to_plain(units, model.profile)
         if stage.windows:
@@ -181,11 +217,11 @@ def validate(model: StyleModel, pool: Pool, stage: Stage, strategy: Strategy) ->
         else:
             terms = settings_loss(values, curve, batch, model.profile)
             total += float(torch.stack(list(terms.values())).sum()) * len(curve)
-    return total / len(pool)
+    return team.total(total) / len(pool)
 
 
 def _load(path: Path) -> dict[str, Any] | None:
-    return torch.load(path, weights_only=False) if path.exists() else None
+    return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else None
 
 
 def _copy(model: torch.nn.Module) -> dict[str, Tensor]:

@@ -82,7 +82,8 @@ def band_responses_db(
     The magnitude of `design`'s filters, written in sines of half the angles: exact in float32
     down to 20 Hz, where the coefficients themselves no longer are.
     """
-    return magnitudes_db(*kind_masks(kinds), freq_hz, gain_db, q, sample_rate, hz)
+    masks = (mask.to(hz.device) for mask in kind_masks(kinds))
+    return magnitudes_db(*masks, freq_hz, gain_db, q, sample_rate, hz)
 
 
 def kind_masks(kinds: Sequence[BandType]) -> tuple[Tensor, Tensor]:

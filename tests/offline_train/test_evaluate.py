@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,13 +13,13 @@ from scipy import signal
 
 pytest.importorskip("torch")
 
-from offline_train import baseline, evaluate
+from offline_train import baseline, evaluate, page
 from offline_train.data import DataError, Recording, synthesised
 from offline_train.evaluate import Example, Scores, examples
-from offline_train.metrics import METRICS, distances, ratio_interval
+from offline_train.metrics import METRICS, distances, ratio_interval, speech_quality
 from realtime.features import AudioError
 from realtime.measure import loudness_lufs
-from tests.support import speech_like
+from tests.support import noise, speech_like
 
 RATE = 24_000
 X = speech_like(3.0, RATE, 1)
@@ -127,6 +131,61 @@ def test_too_little_sound_is_said(tmp_path):
     soundfile.write(path, X[:RATE], RATE)
     with pytest.raises(DataError, match="3 s"):
         examples([Recording(path, "speech", "me")], RATE, 1)
+
+
+def test_the_page_holds_the_table_the_sounds_and_their_spectra(drawn, tmp_path):
+    scores = evaluate.evaluate(drawn, RATE, {"louder": lambda x, ref, rate: 2.0 * x})
+    path = tmp_path / "page.html"
+    head = ("", *scores.metrics)
+    page.write(path, "a <set>", ["by me"], head, evaluate.cells(scores), scores.heard, RATE)
+    text = path.read_text(encoding="utf-8")
+    assert "a &lt;set&gt;" in text
+    ratio = scores.ratios("louder")[0]
+    assert f"<td>louder, ratio</td><td>{ratio:.3f} (" in text
+    sounds = [base64.b64decode(s) for s in re.findall("data:audio/flac;base64,([^']+)'", text)]
+    pictures = re.findall("data:image/png;base64,([^']+)'", text)
+    assert len(sounds) == 3 * 4 and len(pictures) == 3
+    assert all(base64.b64decode(p).startswith(b"\x89PNG") for p in pictures)
+    heard, rate = soundfile.read(io.BytesIO(sounds[0]), dtype="float32")
+    assert rate == RATE
+    assert np.abs(heard - drawn[0].input[: len(heard)]).max() < 1e-4
+    assert "http" not in text  # nothing is fetched from anywhere
+    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_speech_quality_is_best_of_the_same_and_falls_with_noise():
+    pytest.importorskip("pesq")
+    clear = speech_quality(X, X, RATE)
+    noisy = speech_quality(X + noise(len(X), 1, 0.02)[:, 0], X, RATE)
+    assert clear == pytest.approx(4.64, abs=0.01)
+    assert 1.0 <= noisy < 3.0
+    with pytest.raises(AudioError, match="PESQ"):
+        speech_quality(0.0 * X, 0.0 * X, RATE)
+
+
+def test_pesq_stands_beside_the_others_for_speech(drawn):
+    pytest.importorskip("pesq")
+    scores = evaluate.evaluate(drawn[:1], RATE, {"same": unchanged}, speech=True)
+    assert scores.metrics == (*METRICS, "PESQ")
+    assert scores.ratios("same") == pytest.approx(np.ones(len(METRICS) + 1))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
+def test_a_checkpoint_that_is_none_is_one_line(tmp_path, content, capsys):
+    path = tmp_path / "mine.ckpt"
+    if content is not None:
+        path.write_bytes(content)
+    assert evaluate.main(["--model", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert "mine.ckpt" in error and error.count("\n") == 1
+
+
+def test_a_page_is_not_written_over(tmp_path, capsys):
+    path = tmp_path / "page.html"
+    path.write_text("mine", encoding="utf-8")
+    assert evaluate.main(["--page", str(path)]) == 2
+    assert "page.html" in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,7 @@ def test_a_sixth_needs_its_file_and_nothing_else(workshop, tmp_path, monkeypatch
 def test_each_trains_the_model(name, ways, workshop, tmp_path):
     torch.manual_seed(4)
     model = StyleModel(EQ_COMP, width=32)
-    model.set_statistics(
-        *(torch.from_numpy(workshop.pool.arrays[k]) for k in ("input", "reference"))
-    )
+    model.set_statistics(*(workshop.pool.some(12)[k] for k in ("input", "reference")))
     before = torch.cat([p.detach().ravel().clone() for p in model.parameters()])
     stage = replace(STAGE, settings_weight=0.0, learning_rate=1e-2)
     said: list[str] = []
