@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from realtime.capture import Collector, Recent
 from realtime.measure import Audio, measure, peak
 from realtime.monitor import MEASURE_SECONDS
 from realtime.output_files import AudioWriter
+from realtime.plugins.offline import waited_for
 from realtime.preset import Preset
 from realtime.session import Session
 
@@ -20,6 +22,7 @@ BLOCK_FRAMES = 1024
 PROFILE_SECONDS = 30.0
 _READ_FRAMES = 64 * BLOCK_FRAMES
 _TAIL_STEP_SECONDS = 0.5  # longer than any pre-delay, which is silent too
+_PLUGIN_SILENCE_SECONDS = 2.0  # a plugin's echo may come back after so long
 _TAIL_SECONDS_MAX = 15.0  # the longest reverb falls 60 dB in ten
 _TAIL_QUIET = 1e-4  # -80 dBFS
 
@@ -49,30 +52,39 @@ def render_file(
 ) -> Session:
     """Write `input_path` through the chain to `output_path`, in blocks, in constant memory.
 
-    A reverb rings out behind the input's end; without one both are equally long.
+    A reverb and plugins ring out behind the input's end; without them both are equally long. The
+    output is aligned with the input: the plugins' latency is taken off its beginning.
 
     channels: of the chain and the output, 1 or 2; None for the input's (stereo if it has more).
     progress: called with the frames done and the frames there are.
 
-    Raises: AudioFileError; nothing is written then.
+    Raises: AudioFileError, PluginError; nothing is written then.
     """
     from realtime.callback import run_block
 
-    with AudioReader(input_path) as source:
+    with ExitStack() as stack:
+        source = stack.enter_context(AudioReader(input_path))
         rate = source.sample_rate
         check_rate(input_path, rate)
         count = channels or min(2, source.channels)
         bridge = Bridge(rate, count, count, preset)
         heard = Recent(rate, count, MEASURE_SECONDS)
         played = Recent(rate, count, MEASURE_SECONDS)
+        plugins = stack.enter_context(waited_for(preset.plugins, rate, count, BLOCK_FRAMES))
+        bridge.insert(plugins.inserts())
+        early = plugins.latency_frames
 
         def through(x: Audio) -> Audio:
             y = np.empty_like(x)
             for start in range(0, len(x), BLOCK_FRAMES):
                 end = start + BLOCK_FRAMES
                 run_block(bridge.record, x[start:end], y[start:end], 0)
+                plugins.wait()
             played.add(bridge.read_output()[0])
-            return y
+            nonlocal early
+            skipped = min(early, len(y))
+            early -= skipped
+            return y[skipped:]
 
         done = 0
         began = time.perf_counter()
@@ -84,8 +96,10 @@ def render_file(
                 progress(done, max(done, source.frames))
             if not done:
                 raise AudioFileError(f"{str(input_path)!r} holds no samples")
-            if preset["reverb.wet"] > 0.0:
-                for tail in _ring_out(through, round(_TAIL_STEP_SECONDS * rate), count):
+            target.write(through(np.zeros((plugins.latency_frames, count), np.float32)))
+            bridge.read_input()
+            if preset["reverb.wet"] > 0.0 or preset.plugins:
+                for tail in _ring_out(through, rate, count, bool(preset.plugins)):
                     target.write(tail)
                     bridge.read_input()
         render_seconds = time.perf_counter() - began
@@ -103,11 +117,22 @@ def render_file(
     )
 
 
-def _ring_out(through: Callable[[Audio], Audio], frames: int, channels: int) -> Iterator[Audio]:
-    """What the chain gives to silence, in steps of `frames`, until it is quiet."""
-    silence = np.zeros((frames, channels), np.float32)
+def _ring_out(
+    through: Callable[[Audio], Audio], sample_rate: int, channels: int, echoes: bool
+) -> Iterator[Audio]:
+    """What the chain gives to silence, in steps, until one is quiet.
+
+    echoes: whether sound may come back after a while. More silence is waited through then, and
+    what is quiet at the end left out.
+    """
+    silence = np.zeros((round(_TAIL_STEP_SECONDS * sample_rate), channels), np.float32)
+    quiet: list[Audio] = []
     for _ in range(round(_TAIL_SECONDS_MAX / _TAIL_STEP_SECONDS)):
-        tail = through(silence)
-        yield tail
-        if peak(tail) < _TAIL_QUIET:
+        quiet.append(through(silence))
+        if peak(quiet[-1]) >= _TAIL_QUIET or not echoes:
+            yield from quiet
+            if peak(quiet[-1]) < _TAIL_QUIET:
+                return
+            quiet = []
+        elif len(quiet) * _TAIL_STEP_SECONDS >= _PLUGIN_SILENCE_SECONDS:
             return

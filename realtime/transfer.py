@@ -17,12 +17,14 @@ import numpy.typing as npt
 
 from realtime.chain import Chain
 from realtime.features import AudioError
+from realtime.plugins.offline import waited_for
 from realtime.predictor import Predictor
 from realtime.preset import Preset
 
 Audio = npt.NDArray[np.float32]
 
 MAX_CHANNELS = 2
+_BLOCK_FRAMES = 1024  # to a plugin's process and back
 
 
 def predict(
@@ -49,10 +51,12 @@ def predict(
 def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
     """The input through the chain as `preset` sets it, from rest: float32 of the input's shape.
 
-    Runs the compiled function that live audio runs. The input is left as it is.
+    Runs the compiled function that live audio runs, and the preset's plugins in processes of
+    their own; their latency is compensated. The input is left as it is.
 
     Raises: ValueError where its shape (as realtime.features.AudioError) or the sample rate is
-    not one that the chain takes.
+    not one that the chain takes; realtime.plugins.setting.PluginError where a plugin cannot be
+    used.
     """
     array = np.asarray(input, dtype=np.float32)
     block = array[:, None] if array.ndim == 1 else array
@@ -62,8 +66,25 @@ def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
         )
     output = np.array(block, dtype=np.float32, order="C", copy=True)
     if len(output):
-        Chain(sample_rate, output.shape[1], preset).process(output)
+        chain = Chain(sample_rate, output.shape[1], preset)
+        if preset.plugins:
+            output = _with_plugins(chain, output)
+        else:
+            chain.process(output)
     return output.reshape(array.shape)
+
+
+def _with_plugins(chain: Chain, x: Audio) -> Audio:
+    """x through the chain and its preset's plugins, without their latency."""
+    settings = chain.preset.plugins
+    with waited_for(settings, chain.sample_rate, chain.channels, _BLOCK_FRAMES) as plugins:
+        chain.insert(plugins.inserts())
+        late = plugins.latency_frames
+        y = np.concatenate([x, np.zeros((late, chain.channels), np.float32)])
+        for start in range(0, len(y), _BLOCK_FRAMES):
+            chain.process(y[start : start + _BLOCK_FRAMES])
+            plugins.wait()
+    return y[late:]
 
 
 @lru_cache(maxsize=1)
