@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +15,12 @@ from realtime.capture import Collector, Recent
 from realtime.measure import Audio, measure, peak
 from realtime.monitor import MEASURE_SECONDS
 from realtime.output_files import AudioWriter
-from realtime.plugins.offline import waited_for
+from realtime.plugins.offline import Waited, waited_for
 from realtime.preset import Preset
 from realtime.session import Session
+
+if TYPE_CHECKING:
+    from realtime.plugins.host import PluginHost
 
 BLOCK_FRAMES = 1024
 PROFILE_SECONDS = 30.0
@@ -47,6 +51,7 @@ def render_file(
     output_path: FilePath,
     preset: Preset,
     *,
+    hosts: Sequence[PluginHost] = (),
     channels: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Session:
@@ -55,7 +60,9 @@ def render_file(
     A reverb and plugins ring out behind the input's end; without them both are equally long. The
     output is aligned with the input: the plugins' latency is taken off its beginning.
 
-    channels: of the chain and the output, 1 or 2; None for the input's (stereo if it has more).
+    hosts: the preset's plugins if they run already, for files, and are somebody else's to close;
+    else they are loaded here. channels: of the chain and the output, 1 or 2; None for the input's
+    (stereo if it has more).
     progress: called with the frames done and the frames there are.
 
     Raises: AudioFileError, PluginError; nothing is written then.
@@ -70,7 +77,11 @@ def render_file(
         bridge = Bridge(rate, count, count, preset)
         heard = Recent(rate, count, MEASURE_SECONDS)
         played = Recent(rate, count, MEASURE_SECONDS)
-        plugins = stack.enter_context(waited_for(preset.plugins, rate, count, BLOCK_FRAMES))
+        plugins = (
+            Waited(hosts)
+            if hosts
+            else stack.enter_context(waited_for(preset.plugins, rate, count, BLOCK_FRAMES))
+        )
         bridge.insert(plugins.inserts())
         early = plugins.latency_frames
 
@@ -98,8 +109,8 @@ def render_file(
                 raise AudioFileError(f"{str(input_path)!r} holds no samples")
             target.write(through(np.zeros((plugins.latency_frames, count), np.float32)))
             bridge.read_input()
-            if preset["reverb.wet"] > 0.0 or preset.plugins:
-                for tail in _ring_out(through, rate, count, bool(preset.plugins)):
+            if preset["reverb.wet"] > 0.0 or plugins.latency_frames:
+                for tail in _ring_out(through, rate, count, plugins.latency_frames > 0):
                     target.write(tail)
                     bridge.read_input()
         render_seconds = time.perf_counter() - began

@@ -21,12 +21,16 @@ _UNITS = {"db": "dB", "hz": "Hz", "ms": "ms"}
 
 
 class Curve(NamedTuple):
-    """As in PluginParam: points from normalised to plain, and the steps' names if it has some."""
+    """As in PluginParam: points from normalised to plain, and the steps' names if it has some.
+
+    stepped: whether there is nothing between the steps, named or not.
+    """
 
     unit: str
     units: tuple[float, ...]
     plains: tuple[float, ...]
     texts: tuple[str, ...] = ()
+    stepped: bool = False
 
 
 _UNKNOWN = Curve("", (0.0, 1.0), (0.0, 1.0))
@@ -39,7 +43,8 @@ def curve_of(parameter: Any) -> Curve:
     other texts give numbered steps; a plugin that says nothing of use gives 0..1.
     """
     steps = int(parameter.num_steps)
-    count = steps if 2 <= steps <= _STEPS_MAX else _POINTS
+    stepped = 2 <= steps <= _STEPS_MAX
+    count = steps if stepped else _POINTS
     units = [i / (count - 1) for i in range(count)]
     texts = _texts(parameter, units)
     if len(set(texts)) < 2:
@@ -49,7 +54,8 @@ def curve_of(parameter: Any) -> Curve:
         return _named(units, texts)
     if count == 2 and {float(n[1]) for n in numbers if n} == {0.0, 1.0}:
         return _named(units, ["off", "on"] if float(texts[0].split()[0]) == 0.0 else ["on", "off"])
-    return _numeric(units, [(n[1], n[2]) for n in numbers if n], parameter.label.strip())
+    numeric = _numeric(units, [(n[1], n[2]) for n in numbers if n], parameter.label.strip())
+    return numeric._replace(stepped=stepped)
 
 
 def _texts(parameter: Any, units: Sequence[float]) -> list[str]:
@@ -77,7 +83,7 @@ def _named(units: Sequence[float], texts: Sequence[str]) -> Curve:
     middles = [(units[a] + units[b]) / 2.0 for a, b in zip(starts, ends, strict=True)]
     middles[0], middles[-1] = 0.0, 1.0
     names = tuple(texts[start] for start in starts)
-    return Curve("", tuple(middles), tuple(float(i) for i in range(len(names))), names)
+    return Curve("", tuple(middles), tuple(float(i) for i in range(len(names))), names, True)
 
 
 def _numeric(units: Sequence[float], found: Sequence[tuple[str, str]], label: str) -> Curve:

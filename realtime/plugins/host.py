@@ -125,13 +125,13 @@ class PluginHost:
     def move(self, values: Mapping[str, float], fade_frames: int) -> None:
         """Have parameters go to these plain values, by key. Safe from any thread.
 
-        Named steps are taken at once. Raises: PluginError for a key that it does not have.
+        One that goes in steps goes at once. Raises: PluginError for a key that it does not have.
         """
         with self._moving:
             for key, value in values.items():
                 row = self._row(key)
                 self.values[key] = row.clamp(value)
-                self._host["fades"][row.index] = 0 if row.texts else fade_frames
+                self._host["fades"][row.index] = fade_frames if row.smoothing_ms else 0
                 sharing.fence()
                 self._host["targets"][row.index] = row.to_unit(value)
 

@@ -125,7 +125,7 @@ def describe(plugin: Any, name: str) -> tuple[PluginParam, ...]:
         keys.add(key)
         row = PluginParam(
             f"{name}.{key}", curve.unit, min(curve.plains), max(curve.plains), 0.0, 0.0, "linear",
-            0.0 if curve.texts else SMOOTHING_MS, NO_CC, " ".join(parameter.name.split()),
+            0.0 if curve.stepped else SMOOTHING_MS, NO_CC, " ".join(parameter.name.split()),
             parameter.index, curve.units, curve.plains, curve.texts,
         )  # fmt: skip
         start = _legible(row.from_unit(parameter.raw_value), row.maximum - row.minimum)

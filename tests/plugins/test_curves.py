@@ -33,7 +33,7 @@ class Knob:
 
 
 def row(knob: Knob) -> PluginParam:
-    unit, units, plains, texts = curve_of(knob)
+    unit, units, plains, texts, _ = curve_of(knob)
     return PluginParam(
         "a.b", unit, min(plains), max(plains), plains[0], plains[0], "linear", 20.0, -1, "",
         units=units, plains=plains, texts=texts,

@@ -62,7 +62,8 @@ def test_steps_with_names_are_named_and_real_parameters_stay() -> None:
     assert len(models.texts) == 25 and models.texts[0] == "1959 Bassman 5F6-A"
     assert models.from_unit(models.to_unit(7.0)) == 7.0
     # No host may automate the room, yet it is a knob; meters that may be automated are none.
-    assert "it.room" in rows_of("ZamVerb")
+    verb = rows_of("ZamVerb")
+    assert verb["it.room"].smoothing_ms == 0.0 < verb["it.wet_dry"].smoothing_ms
     assert not any("gain_reduction" in key for key in rows_of("ZaMultiCompX2"))
 
 
