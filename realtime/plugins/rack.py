@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from realtime.plugins.host import PluginHost
 from realtime.plugins.lineup import Lineup
 from realtime.plugins.requested import Requested, values_of
-from realtime.plugins.setting import SMOOTHING_MS, PluginSetting
+from realtime.plugins.setting import SMOOTHING_MS, PluginError, PluginSetting
 from realtime.plugins.status import PluginStatus
 from realtime.preset import Preset
 
-Publish = Callable[[Preset, float | None], None]
+if TYPE_CHECKING:
+    from realtime.plugins.host import PluginHost
 
 
 class Rack(Lineup):
@@ -96,18 +97,27 @@ def open_rack(
     channels: int,
     block_frames: int,
     say: Callable[[str], None],
+    offline: bool = False,
 ) -> Rack:
     """Start all plugins at once, and wait for them.
 
+    offline: for a file, which waits for them.
+
     Raises: PluginError where one cannot be loaded; none is left running then.
     """
+    if not requested.settings:
+        return Rack((), requested, sample_rate)
+    if sys.platform == "win32":
+        raise PluginError("plugins cannot be hosted on Windows yet")
+    from realtime.plugins.host import PluginHost
+
     hosts: list[PluginHost] = []
 
     def start(setting: PluginSetting) -> None:
-        hosts.append(PluginHost(setting, sample_rate, channels, block_frames, say))
+        hosts.append(PluginHost(setting, sample_rate, channels, block_frames, say, offline))
 
     try:
-        with ThreadPoolExecutor(max(1, len(requested.settings))) as pool:
+        with ThreadPoolExecutor(len(requested.settings)) as pool:
             for _ in pool.map(start, requested.settings):
                 pass
         order = [setting.name for setting in requested.settings]
