@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from realtime.audio_files import AudioFileError, FilePath, check_input, read_reference
 from realtime.capture import GATE_DBFS
+from realtime.hosted import Hosted
 from realtime.interpolate import morph, with_amount
 from realtime.output_files import check_audio_output, check_output
 from realtime.preset import Preset, PresetError, load_preset, save_preset
@@ -57,25 +58,44 @@ class FileStyle:
 
     preset: as --preset names it, None where it is predicted for each file. origin: for a person.
     references: what --ref names. features: what the model hears of each, (features.SIZE,).
+    hosted: the plugins, of which none runs.
     """
 
     preset: Preset | None
     origin: str
     references: tuple[Reference, ...] = ()
     features: tuple[npt.NDArray[np.float32], ...] = ()
+    hosted: Hosted = field(default_factory=Hosted)
 
 
 def read_style(args: argparse.Namespace) -> FileStyle:
-    """What --preset or --ref names. Raises: ValueError"""
+    """What --preset, --ref and --insert name. Raises: ValueError"""
+    entry = Entry("", Preset.neutral()) if args.preset is None else preset_entry(args.preset)
+    hosted = _plugins(args, entry)
     if args.preset is not None:
-        entry = preset_entry(args.preset)
-        return FileStyle(entry.preset, entry.origin)
+        return FileStyle(entry.preset, entry.origin, hosted=hosted)
+    if not args.ref:
+        return FileStyle(entry.preset, "plugins alone", hosted=hosted)
     references = read_references(args)
     predictor(args.model)  # a model that is unusable is one for all files
     from realtime.features import analyse
 
     features = tuple(analyse(r.audio, r.sample_rate, "the reference") for r in references)
-    return FileStyle(None, origin_of(references), references, features)
+    return FileStyle(None, origin_of(references), references, features, hosted)
+
+
+def _plugins(args: argparse.Namespace, entry: Entry) -> Hosted:
+    """The plugins that files go through. Raises: PluginError"""
+    from realtime.plugins.requested import request
+
+    voice = Voice(sys.stderr)
+    presets = [(entry.name, entry.preset)]
+    requested = request(args.insert or (), args.plugin_param or (), presets, voice.say)
+    if not requested.settings:
+        return Hosted()
+    from realtime.plugins.rack import describe_rack
+
+    return describe_rack(requested, voice.say)
 
 
 def style_file(args: argparse.Namespace) -> int:
@@ -111,12 +131,14 @@ def style_one(
     Raises: ValueError; nothing is written then.
     """
     preset = style.preset or _predict_for_file(args, style, source)
+    preset = style.hosted.begin(preset)
     preset = with_amount(preset, 1.0 if args.amount is None else args.amount)
     from realtime.file_driver import render_file
 
     compile_chain(voice)
     session = render_file(source, target, preset, channels=args.channels, progress=progress)
     session.origin = style.origin
+    session.plugin_params = style.hosted.params
     if style.references:
         from realtime.session import predicted_ids
 

@@ -24,6 +24,13 @@ class Hosted:
         """
         return preset
 
+    def begin(self, preset: Preset) -> Preset:
+        """`preset` as a session starts with it: complete, and with what was asked for beside it.
+
+        Raises: PluginError as `complete`.
+        """
+        return self.complete(preset)
+
     def driven(self, preset: Preset) -> Mapping[str, float]:
         """Plain values that follow from others of a complete preset, unless a hand sets them."""
         return {}

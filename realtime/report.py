@@ -97,7 +97,7 @@ def _plugin_values(
 
 
 def _plugin_rows(session: Session) -> Iterator[Row]:
-    for plugin, status in zip(session.preset.plugins, session.plugins, strict=True):
+    for plugin, status in session.hosted():
         counted = (
             (status.dry_blocks, "block dry", "blocks dry"),
             (status.late_blocks, "of them late", "of them late"),

@@ -62,7 +62,7 @@ class Rig:
             block_frames=plan.block_size or _BLOCK_FRAMES,
             say=lambda line: self.display.say(line),
         )
-        begin = self.rack.complete(files.begin.preset).with_values(self.rack.asked)
+        begin = self.rack.begin(files.begin.preset)
         first = with_amount(begin, amount)
         self.bridge = Bridge(rate, ins, outs, first, plan.ref_channel)
         self.bridge.insert(self.rack.inserts)

@@ -9,7 +9,7 @@ from realtime.audio_files import to_channels
 from realtime.measure import Sound, measure
 from realtime.midi.status import MidiStatus
 from realtime.params import PROFILES
-from realtime.plugins.setting import PluginParam
+from realtime.plugins.setting import PluginParam, PluginSetting
 from realtime.plugins.status import PluginStatus
 from realtime.preset import Preset
 from realtime.style import Reference
@@ -57,7 +57,7 @@ class Session:
     latency_ms: as the driver reports it; 0 for a file. priority: of the audio thread, for a person.
     render_seconds: how long a file took to render; None for a live session.
     midi: what was received, where MIDI was on.
-    plugins: how the hosted ones did, in the preset's order. plugin_params: id -> row of theirs.
+    plugins: how the hosted ones did, live. plugin_params: id -> row of theirs.
     notes: what went wrong or is worth knowing, one line each.
     """
 
@@ -79,6 +79,11 @@ class Session:
     plugins: Sequence[PluginStatus] = ()
     plugin_params: Mapping[str, PluginParam] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def hosted(self) -> list[tuple[PluginSetting, PluginStatus]]:
+        """The preset's plugins, and how each did."""
+        known = {status.name: status for status in self.plugins}
+        return [(p, known.get(p.name, PluginStatus(p.name))) for p in self.preset.plugins]
 
     @property
     def plugin_frames(self) -> int:
@@ -106,7 +111,7 @@ class Session:
                     "identifier": plugin.identifier,
                     "version": plugin.version,
                 }
-                for plugin, status in zip(self.preset.plugins, self.plugins, strict=True)
+                for plugin, status in self.hosted()
             ],
             "preset": dict(self.preset),
         }

@@ -77,10 +77,7 @@ def _lineup(inserts: Sequence[str], say: Callable[[str], None]) -> Hosted:
     """The parameters of the plugins that --insert names. Raises: PluginError"""
     if not inserts:
         return Hosted()
-    from realtime.plugins.rack import open_rack
+    from realtime.plugins.rack import describe_rack
     from realtime.plugins.requested import request
 
-    requested = request(inserts, (), (), say)
-    rack = open_rack(requested, sample_rate=48_000, channels=2, block_frames=64, say=say)
-    rack.close()  # what it knows of them stays
-    return rack
+    return describe_rack(request(inserts, (), (), say), say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,10 @@ class Rack(Lineup):
     def inserts(self) -> list[tuple[str, int]]:
         """(point of the chain, address of the record) of every plugin, in order."""
         return [(host.setting.point, host.record_address) for host in self.hosts]
+
+    def begin(self, preset: Preset) -> Preset:
+        """As `Hosted.begin`, with what --plugin-param says."""
+        return self.complete(preset).with_values(self.asked)
 
     def publish(self, preset: Preset, fade_ms: float | None) -> None:
         """Set the plugins as a complete preset has them, within `fade_ms` or their smoothing."""
@@ -127,6 +132,22 @@ def open_rack(
         for host in hosts:
             host.close()
         raise
+
+
+def describe_rack(requested: Requested, say: Callable[[str], None]) -> Rack:
+    """A rack that knows its plugins' parameters and states, with none of them left running.
+
+    Raises: PluginError as `open_rack`.
+    """
+    rack = open_rack(
+        requested, sample_rate=48_000, channels=2, block_frames=1024, say=say, offline=True
+    )
+    with contextlib.closing(rack):
+        states = {host.setting.name: host.state() for host in rack.hosts}
+    rack.settings = tuple(
+        replace(start, state=start.state or states[start.name]) for start in rack.settings
+    )
+    return rack
 
 
 def _with(start: PluginSetting, values: Mapping[str, float]) -> PluginSetting:
