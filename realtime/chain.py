@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
-from numba import from_dtype, njit
+from numba import from_dtype, njit, types
 from numba.extending import intrinsic
 
 from realtime.coefficients import (
@@ -243,10 +243,23 @@ def process_block(x, state):
     restore_float_mode(mode)
 
 
+# What the Python door owns: the chain, and what the door counts and insists on.
+_DOOR = np.dtype(
+    [
+        ("chain", CHAIN_STATE),
+        ("channels", np.int64),
+        ("blocks", np.int64),
+        ("frames", np.int64),
+    ],
+    align=True,
+)
+_DOOR_SIGNATURE = types.boolean(types.float32[:, ::1], types.uint8[::1])
+
+
 @intrinsic
-def _state_in(typingctx, memory):
-    """The record of CHAIN_STATE that bytes hold."""
-    record = from_dtype(CHAIN_STATE)
+def _door_in(typingctx, memory):
+    """The record of _DOOR that bytes hold."""
+    record = from_dtype(_DOOR)
 
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -257,8 +270,18 @@ def _state_in(typingctx, memory):
 
 @njit(**JIT)
 def _process(x, memory):
-    # Bytes cost a call from Python less than an array of records, and far less than a record.
-    process_block(x, _state_in(memory))
+    """Whether x has the channels it should; if so it has gone through the chain.
+
+    Bytes cost a call from Python less than an array of records, and far less than a record. What
+    is not float32 or not C-contiguous Numba itself refuses, in no time.
+    """
+    door = _door_in(memory)
+    if x.shape[1] != door.channels:
+        return False
+    process_block(x, door.chain)
+    door.blocks += 1
+    door.frames += x.shape[0]
+    return True
 
 
 class Chain:
@@ -274,10 +297,13 @@ class Chain:
         self.sample_rate = sample_rate
         self.channels = channels
         self._preset = preset or Preset.neutral()
-        states = np.zeros(1, dtype=CHAIN_STATE)
-        self._state, self._memory = states[0], states.view(np.uint8)
-        self._frames = 0
-        self._blocks = 0
+        if not _process.signatures:
+            _process.compile(_DOOR_SIGNATURE)
+            _process.disable_compile()
+        doors = np.zeros(1, dtype=_DOOR)
+        self._door, self._memory = doors[0], doors.view(np.uint8)
+        self._door["channels"] = channels
+        self._state = self._door["chain"]
         prepare_chain(self._state, self._preset, sample_rate)
 
     @property
@@ -296,14 +322,14 @@ class Chain:
 
         Raises: ValueError on another shape, type or layout.
         """
+        try:
+            if _process(x, self._memory):
+                return x
+        except TypeError:
+            pass
         if x.dtype != _FLOAT32 or x.ndim != 2 or x.shape[1] != self.channels:
             raise ValueError(f"audio is {x.dtype} {x.shape}, not float32 (frames, {self.channels})")
-        if not x.flags.carray:
-            raise ValueError("audio must be C-contiguous and writeable")
-        _process(x, self._memory)
-        self._frames += x.shape[0]
-        self._blocks += 1
-        return x
+        raise ValueError("audio must be C-contiguous and writeable")
 
     def insert(self, plugins: Iterable[tuple[str, int]]) -> None:
         """See `realtime.plugins.rings.insert`."""
@@ -317,7 +343,7 @@ class Chain:
     def counters(self) -> dict[str, int]:
         """blocks, frames, nonfinite_resets (input samples silenced and stages put to rest)."""
         return {
-            "blocks": self._blocks,
-            "frames": self._frames,
+            "blocks": int(self._door["blocks"]),
+            "frames": int(self._door["frames"]),
             "nonfinite_resets": int(self._state["nonfinite_resets"]),
         }
