@@ -61,7 +61,7 @@ CHAIN_STATE = np.dtype(
         ("target", np.float64, (CHAIN_COEFS,)),  # to here
         ("ramp_at", np.int64),  # frames done
         ("ramp_length", np.int64),  # of so many; 0 = at rest
-        ("peq", np.float64, PEQ_STATE),
+        ("peq", PEQ_STATE),
         ("compressor", np.float64, COMPRESSOR_STATE),
         ("distortion", DISTORTION_STATE),
         ("limiter", np.float64, LIMITER_STATE),
@@ -83,8 +83,9 @@ def prepare_chain(state: np.void, preset: Preset, sample_rate: float) -> None:
         )
     state["start"] = state["target"] = design_chain(preset, sample_rate)
     state["ramp_at"] = state["ramp_length"] = 0
-    for stage in ("peq", "compressor", "limiter"):
+    for stage in ("compressor", "limiter"):
         state[stage] = 0.0
+    state["peq"] = np.zeros((), PEQ_STATE)
     state["distortion"] = np.zeros((), DISTORTION_STATE)
     state["recovery"] = 1.0
     state["recovery_step"] = 1.0 / (_RECOVERY_MS * 1e-3 * sample_rate)
@@ -135,9 +136,9 @@ def _equalise(x, now, then, state):
     sos = shaped(now[PEQ:COMPRESSOR], (EQ_BANDS, 5))
     sos_end = shaped(then[PEQ:COMPRESSOR], (EQ_BANDS, 5))
     sosfilt_lanes(x, sos, sos_end, state.peq)
-    if all_finite(state.peq):
+    if all_finite(state.peq.lanes):
         return True
-    state.peq[:] = 0.0
+    state.peq.lanes[:] = 0.0
     x[:] = np.float32(0.0)
     return False
 

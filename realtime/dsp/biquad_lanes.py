@@ -2,14 +2,17 @@
 
 Lane k C + c is section k of channel c of C, in direct form I, whose only recursion a step is one
 multiplication and one addition. The sections are skewed in time: at step t, section k works on
-frame t-2k, with the output that section k-1 gave two steps earlier, so neither lanes nor sections
-wait for each other. The first and last ten steps of a block mask the lanes that have no frame
-there, so the skew adds no latency and a block leaves nothing behind but the last two inputs and
-outputs.
+frame t-3k, with the output that section k-1 gave three steps earlier, so neither lanes nor
+sections wait for each other. A section's state is put into its lanes when it begins a block and
+taken out when it has ended it, so the skew adds no latency and a block leaves nothing behind but
+the last two inputs and outputs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -19,143 +22,240 @@ from realtime.dsp.intrinsics import JIT, scratch_f64, shaped, vector_muladd
 
 SECTIONS = 6
 _LANES = 8  # a channel: the next power of two
-PEQ_STATE = (
-    4 * 2 * _LANES,
-)  # float64, zeros = at rest: rows of lanes, last two inputs and outputs
-_LAG = 2  # steps that a section works behind the one before it
+_ROWS = 2 * _LANES  # room in a row of lanes
+_LAG = 3  # steps that a section works behind the one before it
 _SKEW = _LAG * (SECTIONS - 1)
-_COEFS = 5 * 2 * _LANES
 _F64, _I64, _I32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 
 # Rows of the lane matrices. Coefficients b0 b1 b2 -a1 -a2, and their change a frame; the state is
 # the last two inputs and outputs of each lane.
 _A1 = 3
 _X1, _X2, _Y1, _Y2 = range(4)
+_KEPT, _COEFS = 4, 5
+_NUMBERS = _COEFS * SECTIONS
+_MATRIX = _COEFS * _ROWS
+
+# Zeros = at rest; a record belongs to one number of channels.
+PEQ_STATE = np.dtype(
+    [
+        ("lanes", np.float64, (_KEPT * _ROWS,)),  # rows: last two inputs and outputs
+        ("coefs", np.float64, (_MATRIX,)),  # rows as above, made from
+        ("sos", np.float64, (_NUMBERS,)),  # these; zeros = from none
+    ],
+    align=True,
+)
 
 
 def _literal(*values):
     return all(isinstance(value, types.IntegerLiteral) for value in values)
 
 
-@intrinsic(prefer_literal=True)
-def _steps(typingctx, x, coefs, slopes, state, first, last, channels, masked, ramped):
-    """Run steps first..last-1 over x; the last three arguments are literal and choose the code."""
-    if not _literal(channels, masked, ramped):
-        return None
-    width = channels.literal_value
-    lanes = _LANES * width
-    is_masked, is_ramped = bool(masked.literal_value), bool(ramped.literal_value)
-    choices = (channels, masked, ramped)
-    signature = types.void(x, coefs, slopes, state, types.int64, types.int64, *choices)
+class _Lanes:
+    """Emits steps of all lanes over a block: what the two runs below have in common."""
 
-    def codegen(context, builder, sig, args):
-        vector = ir.VectorType(_F64, lanes)
-        frame_type = ir.VectorType(ir.FloatType(), width)
+    def __init__(self, context, builder, sig, args, width, ramped):
+        self.builder, self.width, self.lanes = builder, width, _LANES * width
+        self.vector = ir.VectorType(_F64, self.lanes)
+        self._frame = ir.VectorType(ir.FloatType(), width)
         arrays = [context.make_array(sig.args[i])(context, builder, args[i]) for i in range(4)]
-        frames = builder.extract_value(arrays[0].shape, 0)
-        muladd = vector_muladd(builder.module, _F64, lanes)
+        self._x, self._memory = arrays[0].data, [array.data for array in arrays]
+        self.frames = builder.extract_value(arrays[0].shape, 0)
+        self._muladd = vector_muladd(builder.module, _F64, self.lanes)
+        self._coefs = [self.variable(1, i) for i in range(_COEFS)]
+        self._slopes = [self.load(2, i) for i in range(_COEFS)] if ramped else []
+        self.kept = [self.variable(3, i) for i in range(_KEPT)]
 
-        def order(indices):
-            return ir.Constant(ir.VectorType(_I32, len(indices)), [_I32(i) for i in indices])
+    def _row(self, argument, index):
+        pointer = self.builder.gep(self._memory[argument], [_I64(index * self.lanes)])
+        return self.builder.bitcast(pointer, self.vector.as_pointer())
 
-        def row(argument, index):
-            pointer = builder.gep(arrays[argument].data, [_I64(index * lanes)])
-            return builder.bitcast(pointer, vector.as_pointer())
+    def load(self, argument, index):
+        return self.builder.load(self._row(argument, index), align=8)
 
-        def variable(argument, index):
-            slot = cgutils.alloca_once(builder, vector)
-            builder.store(builder.load(row(argument, index), align=8), slot)
-            return slot
+    def store(self, value, argument, index):
+        self.builder.store(value, self._row(argument, index), align=8)
 
-        def splat(number):
-            one = ir.Constant(ir.VectorType(_I64, lanes), ir.Undefined)
-            one = builder.insert_element(one, number, _I32(0))
-            return builder.shuffle_vector(one, one, order([0] * lanes))
+    def variable(self, argument, index):
+        slot = cgutils.alloca_once(self.builder, self.vector)
+        self.builder.store(self.load(argument, index), slot)
+        return slot
 
-        def samples(frame):
-            pointer = builder.gep(arrays[0].data, [builder.mul(frame, _I64(width))])
-            return builder.bitcast(pointer, frame_type.as_pointer())
+    def constant(self, of_section):
+        """A vector of int64 that has, in each lane, this function of its section."""
+        numbers = [_I64(of_section(lane // self.width)) for lane in range(self.lanes)]
+        return ir.Constant(ir.VectorType(_I64, self.lanes), numbers)
 
-        c = [variable(1, i) for i in range(5)]
-        slope = [builder.load(row(2, i), align=8) for i in range(5)] if is_ramped else []
-        kept = [variable(3, i) for i in range(4)]
-        given1, given2 = kept[_Y1:]
-        if is_masked:  # where a section has stopped, what it gave last is not its state
-            given1, given2 = variable(3, _Y1), variable(3, _Y2)
-        starts = [_I64(_LAG * (lane // width)) for lane in range(lanes)]
+    def splat(self, number):
+        one = ir.Constant(ir.VectorType(_I64, self.lanes), ir.Undefined)
+        one = self.builder.insert_element(one, number, _I32(0))
+        return self.builder.shuffle_vector(one, one, self._order([0] * self.lanes))
 
-        with cgutils.for_range_slice(builder, args[4], args[5], _I64(1)) as (t, _):
-            source = t
-            if is_masked:
-                end = builder.sub(frames, _I64(1))
-                source = builder.select(builder.icmp_signed("<", t, end), t, end)
-            fresh = builder.load(samples(source), align=4)
-            fresh = builder.fpext(fresh, ir.VectorType(_F64, width))
-            fresh = builder.shuffle_vector(fresh, fresh, order([*range(width)] * _LANES))
-            shift = order([*range(width), *range(lanes, 2 * lanes - width)])
-            v = builder.shuffle_vector(fresh, builder.load(given2), shift)
+    @staticmethod
+    def _order(indices):
+        return ir.Constant(ir.VectorType(_I32, len(indices)), [_I32(i) for i in indices])
 
-            b0, b1, b2, a1, a2 = (builder.load(slot) for slot in c)
-            before = [builder.load(slot) for slot in kept]
-            out = builder.fmul(b2, before[_X2])
-            # In the order in which they are known: the next step waits for the last output.
-            terms = ((b1, before[_X1]), (a2, before[_Y2]), (b0, v), (a1, before[_Y1]))
-            for factor, value in terms:
-                out = builder.call(muladd, [factor, value, out])
-            after = [v, before[_X1], out, before[_Y1]]
-            if is_masked:
-                builder.store(builder.load(given1), given2)
-                builder.store(out, given1)
-                at = builder.sub(splat(t), ir.Constant(ir.VectorType(_I64, lanes), starts))
-                active = builder.icmp_unsigned("<", at, splat(frames))
-                after = [
-                    builder.select(active, new, old) for new, old in zip(after, before, strict=True)
-                ]
-            for slot, value in zip(kept, after, strict=True):
-                builder.store(value, slot)
-            for slot, step in zip(c, slope, strict=False):
-                builder.store(builder.fadd(builder.load(slot), step), slot)
+    def _samples(self, frame):
+        pointer = self.builder.gep(self._x, [self.builder.mul(frame, _I64(self.width))])
+        return self.builder.bitcast(pointer, self._frame.as_pointer())
 
-            def emit(frame, out=out):
-                lane = width * (SECTIONS - 1)
-                done = builder.shuffle_vector(out, out, order(range(lane, lane + width)))
-                builder.store(builder.fptrunc(done, frame_type), samples(frame), align=4)
+    def step(self, source, late):
+        """One step, given the frame that the first section hears and the slot with what each
+        section gave _LAG steps ago; the outputs, and the state behind them."""
+        builder, width = self.builder, self.width
+        fresh = builder.load(self._samples(source), align=4)
+        fresh = builder.fpext(fresh, ir.VectorType(_F64, width))
+        fresh = builder.shuffle_vector(fresh, fresh, self._order([*range(width)] * _LANES))
+        shift = self._order([*range(width), *range(self.lanes, 2 * self.lanes - width)])
+        v = builder.shuffle_vector(fresh, builder.load(late), shift)
+        b0, b1, b2, a1, a2 = (builder.load(slot) for slot in self._coefs)
+        before = [builder.load(slot) for slot in self.kept]
+        out = builder.fmul(b2, before[_X2])
+        # In the order in which they are known: the next step waits for the last output.
+        terms = ((b1, before[_X1]), (a2, before[_Y2]), (b0, v), (a1, before[_Y1]))
+        for factor, value in terms:
+            out = builder.call(self._muladd, [factor, value, out])
+        for slot, slope in zip(self._coefs, self._slopes, strict=False):
+            builder.store(builder.fadd(builder.load(slot), slope), slot)
+        return out, [v, before[_X1], out, before[_Y1]]
 
-            done = builder.sub(t, _I64(_SKEW))
-            if is_masked:
-                with builder.if_then(builder.icmp_signed(">=", done, _I64(0))):
-                    emit(done)
-            else:
-                emit(done)
+    def emit(self, frame, out):
+        """Write what the last section gave."""
+        first = self.width * (SECTIONS - 1)
+        done = self.builder.shuffle_vector(out, out, self._order(range(first, first + self.width)))
+        self.builder.store(self.builder.fptrunc(done, self._frame), self._samples(frame), align=4)
 
-        for index, slot in enumerate(kept):
-            builder.store(builder.load(slot), row(3, index), align=8)
-        if is_ramped:
-            for index, slot in enumerate(c):
-                builder.store(builder.load(slot), row(1, index), align=8)
-        return context.get_dummy_value()
+    def put(self, values, slots):
+        for value, slot in zip(values, slots, strict=True):
+            self.builder.store(value, slot)
 
-    return signature, codegen
+
+def _run(emit_run: Callable[[_Lanes], None]):
+    """An intrinsic (x, coefs, slopes, state, channels, ramped): a block through all lanes.
+
+    The last two are literals and choose the code; slopes count only where ramped.
+    """
+
+    @intrinsic(prefer_literal=True)
+    def run(typingctx, x, coefs, slopes, state, channels, ramped):
+        if not _literal(channels, ramped):
+            return None
+        signature = types.void(x, coefs, slopes, state, channels, ramped)
+
+        def codegen(context, builder, sig, args):
+            width, is_ramped = channels.literal_value, bool(ramped.literal_value)
+            emit_run(_Lanes(context, builder, sig, args, width, is_ramped))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return run
+
+
+def _emit_long(lanes: _Lanes) -> None:
+    """A block of _SKEW frames and more. Lanes run on where they have no frame; what they do there
+    is not taken."""
+    builder = lanes.builder
+    saved = [builder.load(slot) for slot in lanes.kept]
+    late = cgutils.alloca_once(builder, lanes.vector)
+    builder.store(ir.Constant(lanes.vector, None), late)
+    section = lanes.constant(lambda section: section)
+    zero, one = _I64(0), _I64(1)
+
+    def advance(source):
+        behind = builder.load(lanes.kept[_Y2])
+        out, after = lanes.step(source, late)
+        builder.store(behind, late)
+        lanes.put(after, lanes.kept)
+        return out
+
+    def only(number, values, others):
+        chosen = builder.icmp_signed("==", section, lanes.splat(number))
+        return [builder.select(chosen, v, w) for v, w in zip(values, others, strict=True)]
+
+    with cgutils.for_range_slice(builder, zero, _I64(SECTIONS - 1), one) as (k, _):
+        for i in range(_LAG):
+            advance(builder.add(builder.mul(k, _I64(_LAG)), _I64(i)))
+        now = [builder.load(slot) for slot in lanes.kept]
+        lanes.put(only(builder.add(k, one), saved, now), lanes.kept)
+    with cgutils.for_range_slice(builder, _I64(_SKEW), lanes.frames, one) as (t, _):
+        out = advance(t)
+        lanes.emit(builder.sub(t, _I64(_SKEW)), out)
+    final = [cgutils.alloca_once(builder, lanes.vector) for _ in lanes.kept]
+    lanes.put([builder.load(slot) for slot in lanes.kept], final)  # the first section's, so far
+    last = builder.sub(lanes.frames, one)
+    with cgutils.for_range_slice(builder, zero, _I64(SECTIONS - 1), one) as (k, _):
+        for i in range(_LAG):
+            done = builder.sub(lanes.frames, _I64(_SKEW - i))
+            out = advance(last)
+            lanes.emit(builder.add(done, builder.mul(k, _I64(_LAG))), out)
+        now, then = ([builder.load(slot) for slot in slots] for slots in (lanes.kept, final))
+        lanes.put(only(builder.add(k, one), now, then), final)
+    for index, slot in enumerate(final):
+        lanes.store(builder.load(slot), 3, index)
+
+
+def _emit_short(lanes: _Lanes) -> None:
+    """A block of any length: lanes that have no frame keep their state, step by step."""
+    builder = lanes.builder
+    given = [cgutils.alloca_once(builder, lanes.vector) for _ in range(_LAG)]
+    lanes.put([ir.Constant(lanes.vector, None)] * _LAG, given)
+    starts = lanes.constant(lambda section: _LAG * section)
+    end = builder.add(lanes.frames, _I64(_SKEW))
+    last = builder.sub(lanes.frames, _I64(1))
+    with cgutils.for_range_slice(builder, _I64(0), end, _I64(1)) as (t, _):
+        before = [builder.load(slot) for slot in lanes.kept]
+        source = builder.select(builder.icmp_signed("<", t, last), t, last)
+        out, after = lanes.step(source, given[-1])
+        lanes.put([out, *(builder.load(slot) for slot in given[:-1])], given)
+        at = builder.sub(lanes.splat(t), starts)
+        active = builder.icmp_unsigned("<", at, lanes.splat(lanes.frames))
+        pairs = zip(after, before, strict=True)
+        lanes.put([builder.select(active, new, old) for new, old in pairs], lanes.kept)
+        done = builder.sub(t, _I64(_SKEW))
+        with builder.if_then(builder.icmp_signed(">=", done, _I64(0))):
+            lanes.emit(done, out)
+    for index, slot in enumerate(lanes.kept):
+        lanes.store(builder.load(slot), 3, index)
+
+
+_run_long, _run_short = _run(_emit_long), _run(_emit_short)
 
 
 def _runner(channels):
     @njit(**JIT)
     def run(x, coefs, slopes, state, moving):
-        """All steps of a block. The masked steps add their slopes even where those are zero."""
-        frames = x.shape[0]
-        head = _SKEW if frames >= _SKEW else frames + _SKEW
-        _steps(x, coefs, slopes, state, 0, head, channels, 1, 1)
-        if frames >= _SKEW:
+        if x.shape[0] < _SKEW:
             if moving:
-                _steps(x, coefs, slopes, state, _SKEW, frames, channels, 0, 1)
+                _run_short(x, coefs, slopes, state, channels, 1)
             else:
-                _steps(x, coefs, slopes, state, _SKEW, frames, channels, 0, 0)
-            _steps(x, coefs, slopes, state, frames, frames + _SKEW, channels, 1, 1)
+                _run_short(x, coefs, slopes, state, channels, 0)
+        elif moving:
+            _run_long(x, coefs, slopes, state, channels, 1)
+        else:
+            _run_long(x, coefs, slopes, state, channels, 0)
 
     return run
 
 
 _run_mono, _run_stereo = _runner(1), _runner(2)
+
+
+@njit(**JIT)
+def _spread(sos, sos_end, frames, channels, coefs, slopes):
+    """Lay coefficients and their change a frame out in lanes."""
+    per_frame = 1.0 / frames
+    lanes = _LANES * channels
+    for j in range(_COEFS):
+        sign = -1.0 if j >= _A1 else 1.0
+        for lane in range(lanes):
+            coefs[j * lanes + lane] = slopes[j * lanes + lane] = 0.0
+        for k in range(SECTIONS):
+            slope = sign * (sos_end[k, j] - sos[k, j]) * per_frame
+            for channel in range(channels):
+                # A lane starts some steps late: it must meet `sos` at its own first frame.
+                lane = j * lanes + k * channels + channel
+                coefs[lane] = sign * sos[k, j] - _LAG * k * slope
+                slopes[lane] = slope
 
 
 @njit(**JIT)
@@ -165,29 +265,22 @@ def sosfilt_lanes(x, sos, sos_end, state):
     [audio-thread] Allocates nothing. Changes `x` and `state`.
 
     x: float32 (frames, channels 1..2), C-contiguous; sos, sos_end: float64 (6, 5), rows
-    b0 b1 b2 a1 a2, at the first frame and behind the last; state: float64 PEQ_STATE, which
-    belongs to one number of channels.
+    b0 b1 b2 a1 a2, at the first frame and behind the last; state: record of PEQ_STATE.
     """
     frames, channels = x.shape
     if frames == 0:
         return
-    lanes = _LANES * channels
-    coefs = shaped(scratch_f64(_COEFS), (5, lanes))
-    slopes = shaped(scratch_f64(_COEFS), (5, lanes))
-    per_frame = 1.0 / frames
-    moving = False
-    for j in range(5):
-        sign = -1.0 if j >= _A1 else 1.0
-        for lane in range(lanes):
-            coefs[j, lane] = slopes[j, lane] = 0.0
-        for k in range(SECTIONS):
-            slope = sign * (sos_end[k, j] - sos[k, j]) * per_frame
-            moving |= slope != 0.0
-            for channel in range(channels):
-                # A lane starts some steps late: it must meet `sos` at its own first frame.
-                coefs[j, k * channels + channel] = sign * sos[k, j] - _LAG * k * slope
-                slopes[j, k * channels + channel] = slope
+    slopes = scratch_f64(_MATRIX)
+    now, then = shaped(sos, (_NUMBERS,)), shaped(sos_end, (_NUMBERS,))
+    moving, stale = False, False
+    for i in range(_NUMBERS):
+        moving |= now[i] != then[i]
+        stale |= now[i] != state.sos[i]
+    if moving or stale:
+        _spread(sos, sos_end, frames, channels, state.coefs, slopes)
+        for i in range(_NUMBERS):
+            state.sos[i] = 0.0 if moving else now[i]
     if channels == 2:
-        _run_stereo(x, coefs, slopes, state, moving)
+        _run_stereo(x, state.coefs, slopes, state.lanes, moving)
     else:
-        _run_mono(x, coefs, slopes, state, moving)
+        _run_mono(x, state.coefs, slopes, state.lanes, moving)

@@ -54,7 +54,7 @@ def band_gain_db(row: np.ndarray, freq_hz: float, sample_rate: int) -> float:
 def equalise(
     x: np.ndarray, sos: np.ndarray, sizes: list[int] | None = None, zi: np.ndarray | None = None
 ) -> np.ndarray:
-    state = np.zeros(PEQ_STATE) if zi is None else zi
+    state = np.zeros(1, PEQ_STATE)[0] if zi is None else zi
     return in_blocks(lambda block: sosfilt_lanes(block, sos, sos, state), x, sizes or [len(x)])
 
 
@@ -188,9 +188,9 @@ def test_channels_do_not_touch_each_other():
 
 def test_silence_rings_out_to_zero_and_the_state_says_so():
     sos = design_peq(BANDS, 48_000)
-    zi = np.zeros(PEQ_STATE)
+    zi = np.zeros(1, PEQ_STATE)[0]
     equalise(noise(512, 2, 0.2), sos, zi=zi)
-    assert np.abs(zi).max() > 0.0
+    assert np.abs(zi["lanes"]).max() > 0.0
     y = equalise(np.zeros((48_000, 2), "f4"), sos, zi=zi)
     assert np.abs(y[-100:]).max() < 1e-9 < np.abs(y[:100]).max()
 
