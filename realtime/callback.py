@@ -21,7 +21,7 @@ from realtime.bridge import (
     take_published,
 )
 from realtime.chain import Chain, process_block
-from realtime.dsp.intrinsics import JIT, log2_f32
+from realtime.dsp.intrinsics import JIT
 from realtime.native import address_of, now_ns, this_thread
 
 _CONTINUE = 0  # paContinue
@@ -50,7 +50,7 @@ def _record_time(bridge, frames, nanoseconds):
     bridge.frames += frames
     bridge.late_blocks += nanoseconds * bridge.sample_rate > frames * 1e9
     bridge.dsp_max_ns = max(bridge.dsp_max_ns, nanoseconds)
-    position = log2_f32(np.float32(max(nanoseconds, 1))) * np.float32(BINS_PER_OCTAVE)
+    position = np.log2(np.float64(max(nanoseconds, 1))) * BINS_PER_OCTAVE
     bridge.dsp_histogram[min(max(np.int64(position), 0), HISTOGRAM_BINS - 1)] += 1
 
 

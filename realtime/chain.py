@@ -31,9 +31,9 @@ from realtime.coefficients import (
 )
 from realtime.dsp.biquad_lanes import PEQ_STATE, sosfilt_lanes
 from realtime.dsp.blocks import CHUNK, all_finite, join, split, take_in
-from realtime.dsp.compressor import COMPRESSOR_STATE, compressor_chunk
+from realtime.dsp.compressor import COMPRESSOR_HISTORY, COMPRESSOR_STATE, compressor_chunk
 from realtime.dsp.distortion import DISTORTION_STATE, distortion_chunk
-from realtime.dsp.intrinsics import JIT, frame_f32, scratch_f32, scratch_f64, shaped
+from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64, shaped
 from realtime.dsp.limiter import LIMITER_STATE, limiter_chunk
 from realtime.dsp.reverb import (
     NO_ROOM_GAIN,
@@ -42,6 +42,7 @@ from realtime.dsp.reverb import (
     reset_reverb,
     reverb_chunk,
 )
+from realtime.dsp.simd import LANES_F32, frames_from, load, muladd, store
 from realtime.native import flush_to_zero, restore_float_mode
 from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.plugins.rings import INSERTS, end_of_block, exchange_block, exchange_chunk, insert
@@ -154,7 +155,7 @@ def _run_chunk(audio, frames, now, then, sound, state):
         exchange_chunk(audio, frames, state.inserts[_BEFORE_COMP])
     stage, stage_end = now[COMPRESSOR:DISTORTION], then[COMPRESSOR:DISTORTION]
     compressor_chunk(audio, frames, stage, stage_end, state.compressor)
-    if not all_finite(state.compressor):
+    if not all_finite(state.compressor[COMPRESSOR_HISTORY:]):
         state.compressor[:] = 0.0
         audio[:] = np.float32(0.0)
         sound = False
@@ -191,10 +192,10 @@ def _run_chunk(audio, frames, now, then, sound, state):
         gain_end *= end
         state.recovery = end
     first, step = np.float32(gain), np.float32((gain_end - gain) / frames)
-    for channel in range(audio.shape[0]):
-        samples = audio[channel]
-        for i in range(frames):
-            samples[i] *= first + frame_f32(i) * step
+    for i in range(0, frames, LANES_F32):
+        v = muladd(frames_from(i), step, first)
+        for channel in range(audio.shape[0]):
+            store(audio[channel], i, v * load(audio[channel], i))
     limiter_chunk(audio, frames, then[LIMITER:], state.limiter)
 
 
@@ -226,17 +227,19 @@ def process_block(x, state):
     state: record of CHAIN_STATE
     """
     mode = flush_to_zero()
-    now = scratch_f64(CHAIN_COEFS)
-    then = scratch_f64(CHAIN_COEFS)
+    moving_now = scratch_f64(CHAIN_COEFS)
+    moving_then = scratch_f64(CHAIN_COEFS)
     frames = x.shape[0]
     start = 0
     while start < frames:
-        _ramp_point(state, state.ramp_at, now)
         count = frames - start
+        now = then = shaped(state.target, (CHAIN_COEFS,))
         if state.ramp_at < state.ramp_length:
             count = min(count, _RAMP_SLICE, state.ramp_length - state.ramp_at)
+            now, then = moving_now, moving_then
+            _ramp_point(state, state.ramp_at, now)
             state.ramp_at += count
-        _ramp_point(state, state.ramp_at, then)
+            _ramp_point(state, state.ramp_at, then)
         _run_slice(x[start : start + count], now, then, state)
         start += count
     if state.inserted:

@@ -164,7 +164,13 @@ def test_a_second_of_nothing_but_nan_is_survived():
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize(
     "stage",
-    [("peq",), ("compressor",), ("distortion", "tone"), ("reverb", "damping"), ("reverb", "lines")],
+    [
+        ("peq", "lanes"),
+        ("compressor",),
+        ("distortion", "tone"),
+        ("reverb", "damping"),
+        ("reverb", "lines"),
+    ],
 )
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_broken_state_is_put_to_rest_counted_and_faded_in(stage, value, channels):
@@ -175,7 +181,7 @@ def test_a_broken_state_is_put_to_rest_counted_and_faded_in(stage, value, channe
     state = chain._state
     for key in stage[:-1]:
         state = state[key]
-    state[stage[-1]].reshape(-1)[0 if stage[-1] == "lines" else -1] = value
+    state[stage[-1]].reshape(-1)[500 if stage[-1] == "lines" else -1] = value
     y = in_blocks(chain.process, sound[4_800:], cut(4_800, 64))
     assert np.all(np.isfinite(y)) and np.abs(y).max() <= 1.0
     assert chain.counters["nonfinite_resets"] >= 1

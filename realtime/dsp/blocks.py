@@ -12,6 +12,18 @@ import numpy as np
 from numba import njit
 
 from realtime.dsp.intrinsics import JIT, shaped
+from realtime.dsp.simd import (
+    LANES_F32,
+    cards_first,
+    cards_second,
+    evens,
+    lanes,
+    load,
+    odds,
+    outside,
+    store,
+    within,
+)
 
 CHUNK = 256
 FAULT_LEVEL = np.float32(32.0)  # +30 dBFS: no converter gives more, so it is no sound
@@ -25,7 +37,12 @@ def take_in(x, gain, gain_end):
     faults = 0
     flat = shaped(x, (frames * channels,))
     first = np.float32(gain)
-    for i in range(frames * channels):
+    whole = frames * channels // LANES_F32 * LANES_F32
+    for i in range(0, whole, LANES_F32):
+        v = load(flat, i)
+        faults += outside(v, FAULT_LEVEL)
+        store(flat, i, first * within(v, FAULT_LEVEL))
+    for i in range(whole, frames * channels):
         sound = abs(flat[i]) <= FAULT_LEVEL
         faults += 0 if sound else 1
         flat[i] = first * flat[i] if sound else np.float32(0.0)
@@ -37,14 +54,16 @@ def take_in(x, gain, gain_end):
     return faults
 
 
-@njit(**JIT)
+@njit(inline="always", **JIT)
 def all_finite(numbers):
-    """Whether every one of a contiguous array is."""
-    faults = 0
+    """Whether every one of a contiguous array is, whose size is that of whole vectors."""
     flat = shaped(numbers, (numbers.size,))
-    for i in range(numbers.size):
-        faults += 0 if flat[i] - flat[i] == 0 else 1
-    return faults == 0
+    v = load(flat, 0)
+    faults = v - v
+    for i in range(lanes(v), numbers.size, lanes(v)):
+        v = load(flat, i)
+        faults = faults + (v - v)
+    return outside(faults, 0.0) == 0
 
 
 @njit(inline="always", **JIT)
@@ -53,11 +72,18 @@ def split(x, audio):
     frames, channels = x.shape
     samples = shaped(x, (frames * channels,))
     left, right = audio[0], audio[channels - 1]
+    whole = frames // LANES_F32 * LANES_F32
     if channels == 2:
-        for i in range(frames):
+        for i in range(0, whole, LANES_F32):
+            v, w = load(samples, 2 * i), load(samples, 2 * i + LANES_F32)
+            store(left, i, evens(v, w))
+            store(right, i, odds(v, w))
+        for i in range(whole, frames):
             left[i], right[i] = samples[2 * i], samples[2 * i + 1]
     else:
-        for i in range(frames):
+        for i in range(0, whole, LANES_F32):
+            store(left, i, load(samples, i))
+        for i in range(whole, frames):
             left[i] = samples[i]
 
 
@@ -67,9 +93,16 @@ def join(audio, x):
     frames, channels = x.shape
     samples = shaped(x, (frames * channels,))
     left, right = audio[0], audio[channels - 1]
+    whole = frames // LANES_F32 * LANES_F32
     if channels == 2:
-        for i in range(frames):
+        for i in range(0, whole, LANES_F32):
+            v, w = load(left, i), load(right, i)
+            store(samples, 2 * i, cards_first(v, w))
+            store(samples, 2 * i + LANES_F32, cards_second(v, w))
+        for i in range(whole, frames):
             samples[2 * i], samples[2 * i + 1] = left[i], right[i]
     else:
-        for i in range(frames):
+        for i in range(0, whole, LANES_F32):
+            store(samples, i, load(left, i))
+        for i in range(whole, frames):
             samples[i] = left[i]

@@ -7,21 +7,29 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.dsp.blocks import CHUNK
-from realtime.dsp.intrinsics import (
-    JIT,
-    exp2_f32,
-    frame_f32,
-    log2_f32,
-    scratch_f32,
-    scratch_f64,
-    shaped,
+from realtime.dsp.intrinsics import JIT, scratch_f64, shaped
+from realtime.dsp.lookahead import lower_pole_f64, settle
+from realtime.dsp.simd import (
+    LANES_F32,
+    LANES_F64,
+    first_half,
+    frames_from,
+    halves,
+    larger,
+    load,
+    magnitude,
+    muladd,
+    second_half,
+    smaller,
+    store,
 )
-from realtime.dsp.lookahead import LANES_F64, lower_pole_f64, settle
+from realtime.dsp.simd_math import exp2, log2
 from realtime.dsp.units import one_pole
 
 # float64, 0 at rest: the gain reduction in dB, the poles with which the histories of lookahead
 # were made, and those: what was wanted and what was done.
-COMPRESSOR_STATE = (3 + 2 * LANES_F64,)
+COMPRESSOR_HISTORY = 3
+COMPRESSOR_STATE = (COMPRESSOR_HISTORY + 2 * LANES_F64,)
 
 _THRESHOLD, _SLOPE, _KNEE, _ATTACK, _RELEASE, _MAKEUP = range(6)
 _BUFFER = CHUNK + LANES_F64
@@ -69,7 +77,6 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
     gain computer (4) and smooth branching detector, on the gain reduction in dB.
     """
     channels = audio.shape[0]
-    gains = scratch_f32(CHUNK)
     wanted, done = scratch_f64(_BUFFER), scratch_f64(_BUFFER)
     per_frame = 1.0 / max(frames, 1)
     threshold, slope, knee, makeup = (
@@ -83,29 +90,31 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
     zero, half, tiny = np.float32(0.0), np.float32(0.5), np.float32(1e-9)
 
     left, right = audio[0], audio[channels - 1]
-    for i in range(frames):
-        t = frame_f32(i)
-        level = max(max(abs(left[i]), abs(right[i])), _FLOOR)
-        over = log2_f32(level) * _DB_PER_OCTAVE - (threshold + t * d_threshold)
-        width = knee + t * d_knee
-        bend = min(max(over + half * width, zero), width)
-        beyond = max(over - half * width, zero)
-        reduction = bend * bend * (half / max(width, tiny)) + beyond
-        wanted[LANES_F64 + i] = np.float64(-(slope + t * d_slope) * reduction)
+    for i in range(0, frames, LANES_F32):
+        t = frames_from(i)
+        level = larger(magnitude(load(left, i)), magnitude(load(right, i)))
+        level = larger(level, _FLOOR)
+        over = log2(level) * _DB_PER_OCTAVE - muladd(t, d_threshold, threshold)
+        width = muladd(t, d_knee, knee)
+        bend = smaller(larger(muladd(half, width, over), zero), width)
+        beyond = larger(over - half * width, zero)
+        reduction = muladd(bend * bend, half / larger(width, tiny), beyond)
+        reduction = (zero - muladd(t, d_slope, slope)) * reduction
+        store(wanted, LANES_F64 + i, first_half(reduction))
+        store(wanted, 2 * LANES_F64 + i, second_half(reduction))
     # Attack where the target lies below r, else release: of the two one-pole steps that is
     # the lower one where attack is the faster, and the higher one where it is the slower.
     attack, release = coefs[_ATTACK], coefs[_RELEASE]
-    history = shaped(state[3:], (2, LANES_F64))
+    history = shaped(state[COMPRESSOR_HISTORY:], (2, LANES_F64))
     if attack != state[1] or release != state[2]:
         settle(history, 0.0)  # at a target that is reached, whatever the poles
         state[1], state[2] = attack, release
     sign = 1.0 if attack <= release else -1.0
     lower_pole_f64(history, wanted, done, attack, release, sign, frames)
     state[0] = history[1, LANES_F64 - 1]
-    for i in range(frames):
-        db = np.float32(done[LANES_F64 + i]) + makeup + frame_f32(i) * d_makeup
-        gains[i] = exp2_f32(db * np.float32(_OCTAVES_PER_DB))
-    for channel in range(channels):
-        samples = audio[channel]
-        for i in range(frames):
-            samples[i] *= gains[i]
+    for i in range(0, frames, LANES_F32):
+        db = halves(load(done, LANES_F64 + i), load(done, 2 * LANES_F64 + i))
+        db = db + muladd(frames_from(i), d_makeup, makeup)
+        gain = exp2(db * np.float32(_OCTAVES_PER_DB))
+        for channel in range(channels):
+            store(audio[channel], i, gain * load(audio[channel], i))

@@ -15,8 +15,21 @@ from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
 from realtime.dsp.blocks import CHUNK
-from realtime.dsp.intrinsics import JIT, frame_f32, scratch_f32, scratch_f64
-from realtime.dsp.lookahead import LANES_F64, one_pole_f64, settle
+from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64
+from realtime.dsp.lookahead import one_pole_f64, settle
+from realtime.dsp.simd import (
+    LANES_F32,
+    LANES_F64,
+    first_half,
+    frames_from,
+    halves,
+    late,
+    load,
+    muladd,
+    root,
+    second_half,
+    store,
+)
 from realtime.dsp.units import db_to_gain
 
 # Per channel; the histories are those of lookahead.one_pole_f64: what went in, what came out.
@@ -31,7 +44,6 @@ DISTORTION_STATE = np.dtype(
 )
 
 _GAIN, _LEVEL, _TONE, _MIX = range(4)
-_DRIVEN = CHUNK + 1  # one chunk and the sample before it
 _BUFFER = CHUNK + LANES_F64
 _REFERENCE = 0.25  # a peak of -12 dBFS keeps its level
 # The quotient averages two samples, which dulls the treble; this pole undoes most of it.
@@ -52,6 +64,11 @@ def design_distortion(
     return np.array([gain, level, warped / (1.0 + warped), mix])
 
 
+@njit(inline="always", **JIT)
+def _antiderivative(u):
+    return root(muladd(u, u, np.float32(1.0)))
+
+
 @njit(**JIT)
 def distortion_chunk(audio, frames, coefs, coefs_end, state):
     """Distort a chunk in place while the coefficients go linearly from `coefs` to `coefs_end`.
@@ -66,11 +83,10 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
     waveshaping using continuous-time convolution"; Zavalishin, "The art of VA filter design".
     """
     channels = audio.shape[0]
-    driven = scratch_f32(_DRIVEN)
-    roots = scratch_f32(_DRIVEN)
+    driven = scratch_f32(CHUNK)
     u = scratch_f64(_BUFFER)
     y = scratch_f64(_BUFFER)
-    one, half = np.float32(1.0), np.float32(0.5)
+    zero, half = np.float32(0.0), np.float32(0.5)
     per_frame = 1.0 / max(frames, 1)
     gain, level, mix = (
         np.float32(coefs[_GAIN]), np.float32(coefs[_LEVEL]), np.float32(coefs[_MIX]),
@@ -83,25 +99,27 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
 
     for channel in range(channels):
         samples = audio[channel]
-        driven[0] = state.last[channel]
-        for i in range(frames):
-            driven[i + 1] = samples[i] * (gain + frame_f32(i) * d_gain)
-        state.last[channel] = driven[frames]
-        for i in range(frames + 1):
-            roots[i] = math.sqrt(one + driven[i] * driven[i])
-        for i in range(frames):
-            clipped = (driven[i] + driven[i + 1]) / (roots[i] + roots[i + 1])
-            u[LANES_F64 + i] = (1.0 + _DROOP) * np.float64(clipped)
+        last = frames_from(zero) * zero + state.last[channel]
+        for i in range(0, frames, LANES_F32):
+            now = load(samples, i) * muladd(frames_from(i), d_gain, gain)
+            store(driven, i, now)
+            before = late(last, now, 1)
+            clipped = (before + now) / (_antiderivative(before) + _antiderivative(now))
+            store(u, LANES_F64 + i, first_half(clipped) * (1.0 + _DROOP))
+            store(u, 2 * LANES_F64 + i, second_half(clipped) * (1.0 + _DROOP))
+            last = now
+        state.last[channel] = driven[frames - 1]
         one_pole_f64(state.droop[channel], u, y, -_DROOP, frames)
-        for i in range(frames):
-            u[LANES_F64 + i] = tone * y[LANES_F64 + i]
+        for i in range(0, frames, LANES_F64):
+            store(u, LANES_F64 + i, tone * load(y, LANES_F64 + i))
         if keep != state.tone_pole:
             settle(state.tone[channel], keep)
         one_pole_f64(state.tone[channel], u, y, keep, frames)
-        for i in range(frames):
-            t = frame_f32(i)
-            wet = half * np.float32(y[LANES_F64 - 1 + i] + y[LANES_F64 + i])
-            clean = samples[i]
-            dirty = (level + t * d_level) * wet
-            samples[i] = clean + (mix + t * d_mix) * (dirty - clean)
+        for i in range(0, frames, LANES_F32):
+            t = frames_from(i)
+            first = load(y, LANES_F64 - 1 + i) + load(y, LANES_F64 + i)
+            second = load(y, 2 * LANES_F64 - 1 + i) + load(y, 2 * LANES_F64 + i)
+            clean = load(samples, i)
+            dirty = muladd(t, d_level, level) * (half * halves(first, second))
+            store(samples, i, muladd(muladd(t, d_mix, mix), dirty - clean, clean))
     state.tone_pole = keep

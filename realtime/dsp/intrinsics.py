@@ -1,4 +1,4 @@
-"""What Numba lacks for kernels: stack scratch, bit casts, vectorisable log2 and exp2.
+"""What Numba lacks for kernels: scratch on the stack, arrays in another shape.
 
 Everything here is [audio-thread]: it allocates nothing and cannot raise.
 """
@@ -86,64 +86,6 @@ def shaped(typingctx, array, shape):
         return _array_at(context, builder, array_type, data, lengths)
 
     return array_type(array, shape), codegen
-
-
-def _bitcast(source, target):
-    @intrinsic(prefer_literal=True)
-    def cast(typingctx, value):
-        def codegen(context, builder, signature, args):
-            return builder.bitcast(args[0], context.get_value_type(target))
-
-        return target(source), codegen
-
-    return cast
-
-
-_f32_bits = _bitcast(types.float32, types.int32)
-_f32_from_bits = _bitcast(types.int32, types.float32)
-
-
-@njit(inline="always", **JIT)
-def log2_f32(x):
-    """log2 of a normal positive float32, within 3e-7 + 1 ulp; no branches, so it vectorises.
-
-    x = m * 2**e with m in [1/sqrt 2, sqrt 2); log2(m) = 2/ln 2 * atanh((m-1)/(m+1)), whose odd
-    series to the ninth power leaves 2e-8 there.
-    """
-    bits = _f32_bits(types.float32(x))
-    shifted = bits - types.int32(0x3F3504F3)
-    exponent = shifted >> types.int32(23)
-    m = _f32_from_bits(bits - (exponent << types.int32(23)))
-    one = types.float32(1.0)
-    s = (m - one) / (m + one)
-    q = s * s
-    p = types.float32(0.32059890)
-    p = p * q + types.float32(0.41219859)
-    p = p * q + types.float32(0.57707802)
-    p = p * q + types.float32(0.96179669)
-    p = p * q + types.float32(2.88539008)
-    return types.float32(exponent) + p * s
-
-
-@njit(inline="always", **JIT)
-def exp2_f32(x):
-    """2**x for float32 x, clamped to -126..126, relative error under 3e-7; vectorises.
-
-    The integer part goes into the exponent; Taylor to the sixth power of the rest in [-1/2, 1/2].
-    """
-    x = min(max(types.float32(x), types.float32(-126.0)), types.float32(126.0))
-    # Adding and taking away 1.5 * 2**23 rounds to the nearest integer.
-    magic = types.float32(12582912.0)
-    whole = (x + magic) - magic
-    f = x - whole
-    p = types.float32(1.5403530e-4)
-    p = p * f + types.float32(1.3333558e-3)
-    p = p * f + types.float32(9.6181291e-3)
-    p = p * f + types.float32(5.5504109e-2)
-    p = p * f + types.float32(2.4022651e-1)
-    p = p * f + types.float32(6.9314718e-1)
-    p = p * f + types.float32(1.0)
-    return p * _f32_from_bits((types.int32(whole) + types.int32(127)) << types.int32(23))
 
 
 @njit(inline="always", **JIT)

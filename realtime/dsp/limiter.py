@@ -8,13 +8,24 @@ from numba import njit
 
 from realtime.dsp.blocks import CHUNK
 from realtime.dsp.intrinsics import JIT, scratch_f64
-from realtime.dsp.lookahead import LANES_F64, falling_peak_f64
+from realtime.dsp.lookahead import falling_peak_f64
+from realtime.dsp.simd import (
+    LANES_F32,
+    LANES_F64,
+    first_half,
+    halves,
+    larger,
+    load,
+    magnitude,
+    second_half,
+    smaller,
+    store,
+)
 from realtime.dsp.units import one_pole
 
 LIMITER_STATE = (2, LANES_F64)  # float64: needed and held reduction (1 - gain), 0 at rest
 RELEASE_MS = 50.0
 _BUFFER = CHUNK + LANES_F64
-assert CHUNK % LANES_F64 == 0
 
 
 def design_limiter(sample_rate: float) -> npt.NDArray[np.float64]:
@@ -39,13 +50,17 @@ def limiter_chunk(audio, frames, coefs, state):
     needed = scratch_f64(_BUFFER)
     held = scratch_f64(_BUFFER)
     left, right = audio[0], audio[channels - 1]
-    one = np.float32(1.0)
-    for i in range(frames):
-        peak = np.float64(max(max(abs(left[i]), abs(right[i])), one))
-        needed[LANES_F64 + i] = 1.0 - 1.0 / peak
+    for i in range(0, frames, LANES_F32):
+        peak = larger(magnitude(load(left, i)), magnitude(load(right, i)))
+        peak = larger(peak, np.float32(1.0))
+        store(needed, LANES_F64 + i, 1.0 - 1.0 / first_half(peak))
+        store(needed, 2 * LANES_F64 + i, 1.0 - 1.0 / second_half(peak))
     falling_peak_f64(state, needed, held, coefs[0], frames)
     for channel in range(channels):
         samples = audio[channel]
-        for i in range(frames):
-            y = np.float32(samples[i] * (1.0 - held[LANES_F64 + i]))
-            samples[i] = min(max(y, -one), one)
+        for i in range(0, frames, LANES_F32):
+            v = load(samples, i)
+            first = first_half(v) * (1.0 - load(held, LANES_F64 + i))
+            second = second_half(v) * (1.0 - load(held, 2 * LANES_F64 + i))
+            v = larger(halves(first, second), np.float32(-1.0))
+            store(samples, i, smaller(v, np.float32(1.0)))

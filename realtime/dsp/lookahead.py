@@ -19,85 +19,39 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from realtime.dsp.intrinsics import JIT_EXACT, vector_muladd
+from realtime.dsp.intrinsics import JIT_EXACT, scratch_f32, vector_muladd
+from realtime.dsp.simd import LANES_F32, LANES_F64, larger, late, load, muladd, store
 
-LANES_F32, LANES_F64 = 16, 8
 _I64 = ir.IntType(64)
 
 
-def _recursion(element, lanes, largest):
-    """Intrinsic (history, u, y, pole, count): the recursion over two buffers of `element`."""
+@njit(inline="always", **JIT_EXACT)
+def _larger_of(factor, v, total):
+    return larger(factor * v, total)
 
-    @intrinsic
-    def recursion(typingctx, history, u, y, pole, count):
-        signature = types.void(history, u, y, element, types.int64)
 
-        def codegen(context, builder, sig, args):
-            number = context.get_value_type(element)
-            vector = ir.VectorType(number, lanes)
-            zeros = ir.Constant(vector, None)
-            kept, ins, outs = (
-                context.make_array(sig.args[i])(context, builder, args[i]).data for i in range(3)
-            )
-            pole, count = args[3:]
-
-            def load(base, index):
-                pointer = builder.gep(base, [index])
-                return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=4)
-
-            def store(value, base, index):
-                pointer = builder.gep(base, [index])
-                builder.store(value, builder.bitcast(pointer, vector.as_pointer()), align=4)
-
-            def order(first, shift):
-                indices = [ir.Constant(ir.IntType(32), first + i - shift) for i in range(lanes)]
-                return ir.Constant(ir.VectorType(ir.IntType(32), lanes), indices)
-
-            def splat(value):
-                one = builder.insert_element(zeros, value, ir.IntType(32)(0))
-                return builder.shuffle_vector(one, one, ir.Constant(order(0, 0).type, None))
-
-            def add(total, factor, value):
-                if not largest:
-                    muladd = vector_muladd(builder.module, number, lanes)
-                    return builder.call(muladd, [factor, value, total])
-                value = builder.fmul(factor, value)
-                return builder.select(builder.fcmp_ordered(">", value, total), value, total)
-
-            powers = [splat(pole)]
-            while 2 ** len(powers) <= lanes:
-                powers.append(builder.fmul(powers[-1], powers[-1]))
-
-            def sums(fresh, before):
-                """The sums of 1, 2, 4 .. N terms, given those of the frames before."""
-                found = [fresh]
-                for level, power in enumerate(powers[:-1]):
-                    late = builder.shuffle_vector(before[level], found[-1], order(lanes, 2**level))
-                    found.append(add(found[-1], power, late))
-                return found
-
-            start, behind = _I64(0), _I64(lanes)
-            fresh, out = load(kept, start), load(kept, behind)
-            store(fresh, ins, start)
-            store(out, outs, start)
-            before = [cgutils.alloca_once(builder, vector) for _ in powers]
-            for slot, value in zip(before, sums(fresh, [zeros] * lanes), strict=True):
-                builder.store(value, slot)
-            last = cgutils.alloca_once(builder, vector)
-            builder.store(out, last)
-            with cgutils.for_range_slice(builder, start, count, behind) as (t, _):
-                index = builder.add(t, behind)
-                found = sums(load(ins, index), [builder.load(slot) for slot in before])
-                for slot, value in zip(before, found, strict=True):
-                    builder.store(value, slot)
-                out = add(found[-1], powers[-1], builder.load(last))
-                builder.store(out, last)
-                store(out, outs, index)
-            store(load(ins, count), kept, start)
-            store(load(outs, count), kept, behind)
-            return context.get_dummy_value()
-
-        return signature, codegen
+def _recursion(add):
+    @njit(inline="always", **JIT_EXACT)
+    def recursion(history, u, y, pole, count):
+        pole2 = pole * pole
+        pole4 = pole2 * pole2
+        pole8 = pole4 * pole4
+        one, last = load(history[0], 0), load(history[1], 0)
+        store(u, 0, one)
+        store(y, 0, last)
+        # The sums of 2, 4 and 8 frames up to each. Those up to the first in the history are not
+        # whole, and no later frame hears of them.
+        two = add(pole, late(one, one, 1), one)
+        four = add(pole2, late(two, two, 2), two)
+        for i in range(LANES_F64, LANES_F64 + count, LANES_F64):
+            now = load(u, i)
+            now_two = add(pole, late(one, now, 1), now)
+            now_four = add(pole2, late(two, now_two, 2), now_two)
+            last = add(pole8, last, add(pole4, late(four, now_four, 4), now_four))
+            store(y, i, last)
+            one, two, four = now, now_two, now_four
+        store(history[0], 0, load(u, count))
+        store(history[1], 0, load(y, count))
 
     return recursion
 
@@ -105,9 +59,7 @@ def _recursion(element, lanes, largest):
 # (history, u, y, pole, count): fill y behind its history from u, `count` frames rounded up to
 # whole vectors. u and y are buffers as above, not the same; their histories come from `history`,
 # which then holds those for the next call.
-one_pole_f32 = _recursion(types.float32, LANES_F32, largest=False)
-one_pole_f64 = _recursion(types.float64, LANES_F64, largest=False)
-falling_peak_f64 = _recursion(types.float64, LANES_F64, largest=True)
+one_pole_f64, falling_peak_f64 = _recursion(muladd), _recursion(_larger_of)
 
 
 @intrinsic
@@ -244,3 +196,72 @@ def settle(history, pole):
     for i in range(lanes):
         history[0, i] = last - pole * last
         history[1, i] = last
+
+
+POLE_F32 = 5 * LANES_F32  # what a recursion carries from vector to vector
+_TWO = 2 * LANES_F32
+
+
+@njit(inline="always", **JIT_EXACT)
+def _behind(before, now, count, out):
+    """out = the last vector of frames, of two in a row of whose second `count` count."""
+    if count == LANES_F32:
+        store(out, 0, now)
+    else:
+        pair = scratch_f32(_TWO)
+        store(pair, 0, before)
+        store(pair, LANES_F32, now)
+        store(out, 0, load(pair, count))
+
+
+@njit(inline="always", **JIT_EXACT)
+def begin_pole_f32(history, pole, memory):
+    """Fill the memory with which `pole_f32` begins a chunk."""
+    squared = pole * pole
+    one = load(history[0], 0)
+    two = muladd(pole, late(one, one, 1), one)
+    four = muladd(squared, late(two, two, 2), two)
+    eight = muladd(squared * squared, late(four, four, 4), four)
+    store(memory, 0, one)
+    store(memory, LANES_F32, two)
+    store(memory, 2 * LANES_F32, four)
+    store(memory, 3 * LANES_F32, eight)
+    store(memory, 4 * LANES_F32, load(history[1], 0))
+
+
+@njit(inline="always", **JIT_EXACT)
+def pole_f32(x, frames, pole, memory, history, final):
+    """x = y, where y = pole y + x, in whole vectors; the memory goes on to the next such piece.
+
+    final: whether the chunk ends here, after any number of frames; `history` is then what the
+    next one begins with.
+    """
+    power2 = pole * pole
+    power4 = power2 * power2
+    power8 = power4 * power4
+    power16 = power8 * power8
+    one, two = load(memory, 0), load(memory, LANES_F32)
+    four, eight = load(memory, 2 * LANES_F32), load(memory, 3 * LANES_F32)
+    y = load(memory, 4 * LANES_F32)
+    before, y_before = one, y
+    for i in range(0, frames, LANES_F32):
+        # The sums of 2, 4, 8 and 16 frames up to each.
+        now = load(x, i)
+        now_two = muladd(pole, late(one, now, 1), now)
+        now_four = muladd(power2, late(two, now_two, 2), now_two)
+        now_eight = muladd(power4, late(four, now_four, 4), now_four)
+        sixteen = muladd(power8, late(eight, now_eight, 8), now_eight)
+        before, y_before = one, y
+        y = muladd(power16, y, sixteen)
+        one, two, four, eight = now, now_two, now_four, now_eight
+        store(x, i, y)
+    if final:
+        count = (frames - 1) % LANES_F32 + 1
+        _behind(before, one, count, history[0])
+        _behind(y_before, y, count, history[1])
+    else:
+        store(memory, 0, one)
+        store(memory, LANES_F32, two)
+        store(memory, 2 * LANES_F32, four)
+        store(memory, 3 * LANES_F32, eight)
+        store(memory, 4 * LANES_F32, y)

@@ -18,10 +18,10 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
-from realtime.dsp.blocks import CHUNK
-from realtime.dsp.delays import allpass, hadamard, onward, read_ring, write_ring, write_sum
-from realtime.dsp.intrinsics import JIT, JIT_EXACT, frame_f32, scratch_f32, shaped
-from realtime.dsp.lookahead import LANES_F32, one_pole_f32, settle
+from realtime.dsp.delays import MARGINS, allpass, hadamard, onward, read, write
+from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, shaped
+from realtime.dsp.lookahead import POLE_F32, begin_pole_f32, pole_f32, settle
+from realtime.dsp.simd import LANES_F32, frames_from, load, muladd, smaller, store
 
 LINES = 8
 DIFFUSERS = 3
@@ -38,21 +38,25 @@ _DIFFUSERS_MS = ((4.77, 7.93, 11.31), (5.39, 8.87, 12.67))
 _DIFFUSION = 0.6  # at most: in a room that rings shorter than they do, the allpasses give way
 _CROSSFADE_MS = 20.0  # between two pre-delays
 
-_PAIR_SCRATCH = 2 * CHUNK
-_BUFFER = CHUNK + LANES_F32  # a line's piece behind its history
-_LINE_SCRATCH = LINES * _BUFFER
+_EVEN = 1.0 / math.sqrt(LINES)
+# Frames that go through the lines at once: no more than the shortest of them has, at 8 kHz.
+_PIECE = 4 * LANES_F32
+_PAIR_SCRATCH = 2 * _PIECE
+_LINE_SCRATCH = LINES * _PIECE
+_POLE_SCRATCH = LINES * POLE_F32
 # Coefficients: line gains, line damping, diffusion, then
 _DIFFUSE = 2 * LINES
 _LEVEL = _DIFFUSE + 2 * DIFFUSERS
 _WET, _DRY, _PREDELAY = _LEVEL + 1, _LEVEL + 2, _LEVEL + 3
 REVERB_COEFS = _PREDELAY + 1
 
-_LINE_MAX = int(_LINES_MS[-1] * 1e-3 * SAMPLE_RATE_MAX) + 256
-_DIFFUSER_MAX = int(_DIFFUSERS_MS[1][-1] * 1e-3 * SAMPLE_RATE_MAX) + 256
-_PREDELAY_MAX = int(PREDELAY_MAX_MS * 1e-3 * SAMPLE_RATE_MAX) + 2 * CHUNK
+_ROOM = LANES_F32 + MARGINS + 256  # beyond a delay: period, margins, the step to a prime
+_LINE_MAX = int(_LINES_MS[-1] * 1e-3 * SAMPLE_RATE_MAX) + _ROOM
+_DIFFUSER_MAX = int(_DIFFUSERS_MS[1][-1] * 1e-3 * SAMPLE_RATE_MAX) + _ROOM
+_PREDELAY_MAX = int(PREDELAY_MAX_MS * 1e-3 * SAMPLE_RATE_MAX) + _ROOM
 
 # One size for every sample rate, so that one compiled function serves them all; only the first
-# `*_length` samples of a delay are touched.
+# `*_period` places of a ring, and its margins, are touched.
 REVERB_STATE = np.dtype(
     [
         ("predelay", np.float32, (2, _PREDELAY_MAX)),
@@ -62,13 +66,13 @@ REVERB_STATE = np.dtype(
         ("poles", np.float32, (LINES,)),  # with which they were made
         ("fade", np.float64),  # 0..1 from tap_old to tap_new
         ("fade_step", np.float64),
-        ("predelay_length", np.int64),
+        ("predelay_period", np.int64),
         ("predelay_at", np.int64),
         ("tap_old", np.int64),
         ("tap_new", np.int64),
-        ("diffuser_length", np.int64, (2, DIFFUSERS)),
+        ("diffuser_period", np.int64, (2, DIFFUSERS)),
         ("diffuser_at", np.int64, (2, DIFFUSERS)),
-        ("line_length", np.int64, (LINES,)),
+        ("line_period", np.int64, (LINES,)),
         ("line_at", np.int64, (LINES,)),
     ],
     align=True,
@@ -91,11 +95,12 @@ def prepare_reverb(state: np.void, sample_rate: float, predelay_ms: float = 0.0)
     tap = round(predelay_ms * 1e-3 * sample_rate)
     state["fade"] = 1.0
     state["fade_step"] = 1.0 / (_CROSSFADE_MS * 1e-3 * sample_rate)
-    state["predelay_length"] = round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + CHUNK + 1
+    state["predelay_period"] = round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + 2 * LANES_F32
     state["predelay_at"] = state["diffuser_at"] = state["line_at"] = 0
     state["tap_old"] = state["tap_new"] = tap
-    state["diffuser_length"] = [_lengths(row, sample_rate) for row in _DIFFUSERS_MS]
-    state["line_length"] = _lengths(_LINES_MS, sample_rate)
+    delays = [_lengths(row, sample_rate) for row in _DIFFUSERS_MS]
+    state["diffuser_period"] = np.array(delays) + LANES_F32
+    state["line_period"] = np.array(_lengths(_LINES_MS, sample_rate)) + LANES_F32
     reset_reverb(state)
 
 
@@ -149,71 +154,51 @@ def design_reverb(
 def reset_reverb(state):
     """Silence every delay; lengths and parameters stay. [audio-thread] allocates nothing."""
     for channel in range(2):
-        state.predelay[channel, : state.predelay_length] = np.float32(0.0)
+        state.predelay[channel, : state.predelay_period + MARGINS] = np.float32(0.0)
         for k in range(DIFFUSERS):
-            state.diffusers[channel, k, : state.diffuser_length[channel, k]] = np.float32(0.0)
+            state.diffusers[channel, k, : state.diffuser_period[channel, k] + MARGINS] = np.float32(
+                0.0
+            )
     for line in range(LINES):
-        state.lines[line, : state.line_length[line]] = np.float32(0.0)
+        state.lines[line, : state.line_period[line] + MARGINS] = np.float32(0.0)
     state.damping[:] = np.float32(0.0)
 
 
 @njit(inline="always", **JIT_EXACT)
-def _predelay(state, sound, count, spare):
-    """Delay both channels of sound[:, :count] by the tap, fading over where it has moved."""
-    length, at = state.predelay_length, state.predelay_at
-    old_at = onward(at, length - state.tap_old, length)
-    new_at = onward(at, length - state.tap_new, length)
-    fade, step = state.fade, state.fade_step
-    for channel in range(2):
-        ring, samples = state.predelay[channel], sound[channel, :count]
-        write_ring(ring, length, at, samples)
-        read_ring(ring, length, new_at, samples)
-        if fade < 1.0:
-            read_ring(ring, length, old_at, spare[:count])
-            for i in range(count):
-                w = np.float32(min(fade + i * step, 1.0))
-                samples[i] = spare[i] + w * (samples[i] - spare[i])
-    state.predelay_at = onward(at, count, length)
-    if fade < 1.0:
-        fade = min(fade + count * step, 1.0)
-        state.fade = fade
-        if fade >= 1.0:
-            state.tap_old = state.tap_new
+def _predelayed(ring, state, i, fading, start, v):
+    """The vector i frames on, delayed by the tap; fading over where that has moved."""
+    period = state.predelay_period
+    at = onward(state.predelay_at, i, period)
+    write(ring, period, at, v)
+    new = read(ring, onward(at, period - state.tap_new, period))
+    if not fading:
+        return new
+    old = read(ring, onward(at, period - state.tap_old, period))
+    w = muladd(frames_from(start + i), np.float32(state.fade_step), np.float32(state.fade))
+    return muladd(smaller(w, np.float32(1.0)), new - old, old)
 
 
 @njit(inline="always", **JIT_EXACT)
-def _diffuse(state, sound, count, coefs):
-    """Three allpasses in series on each channel of sound[:, :count]."""
-    for channel in range(2):
-        samples = sound[channel, :count]
-        for k in range(DIFFUSERS):
-            ring = state.diffusers[channel, k]
-            length, at = state.diffuser_length[channel, k], state.diffuser_at[channel, k]
-            g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
-            state.diffuser_at[channel, k] = allpass(samples, ring, length, at, g)
+def _diffused(state, channel, k, coefs, count, v):
+    """A vector, of which `count` frames count, through one allpass."""
+    period, at = state.diffuser_period[channel, k], state.diffuser_at[channel, k]
+    state.diffuser_at[channel, k] = onward(at, count, period)
+    delay_at = onward(at, LANES_F32, period)
+    g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
+    return allpass(state.diffusers[channel, k], period, at, delay_at, g, v)
 
 
 @njit(inline="always", **JIT_EXACT)
-def _damp(state, lines, damped, count, coefs):
-    """damped = the one-poles over the lines; both are buffers of lookahead.one_pole_f32."""
-    for line in range(LINES):
-        history = state.damping[line]
-        pole = np.float32(coefs[LINES + line])
-        if pole != state.poles[line]:
-            settle(history, pole)
-            state.poles[line] = pole
-        one_pole_f32(history, lines[line], damped[line], pole, count)
+def _tap(state, line, i):
+    """What comes out of a line for the vector i frames on."""
+    period = state.line_period[line]
+    return read(state.lines[line], onward(state.line_at[line], LANES_F32 + i, period))
 
 
 @njit(inline="always", **JIT_EXACT)
-def _listen(lines, tails, count):
-    """What the two channels hear of the lines: orthogonal signs, so their tails differ."""
-    for i in range(count):
-        k = LANES_F32 + i
-        same = lines[0, k] - lines[3, k] + lines[4, k] - lines[7, k]
-        swap = lines[1, k] - lines[2, k] + lines[5, k] - lines[6, k]
-        tails[0, i] = same + swap
-        tails[1, i] = same - swap
+def _into(state, line, i, v):
+    period = state.line_period[line]
+    write(state.lines[line], period, onward(state.line_at[line], i, period), v)
 
 
 @njit(**JIT_EXACT)
@@ -228,63 +213,81 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
     state: record of REVERB_STATE, of reverb_state
     """
     channels = audio.shape[0]
-    lines = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _BUFFER))
-    damped = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _BUFFER))
-    sound = shaped(scratch_f32(_PAIR_SCRATCH), (2, CHUNK))
-    tails = shaped(scratch_f32(_PAIR_SCRATCH), (2, CHUNK))
-    spare = scratch_f32(CHUNK)
+    lines = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _PIECE))
+    sends = shaped(scratch_f32(_PAIR_SCRATCH), (2, _PIECE))
+    memory = shaped(scratch_f32(_POLE_SCRATCH), (LINES, POLE_F32))
     per_frame = 1.0 / max(frames, 1)
     wet, dry = np.float32(coefs[_WET]), np.float32(coefs[_DRY])
     d_wet = np.float32((coefs_end[_WET] - coefs[_WET]) * per_frame)
     d_dry = np.float32((coefs_end[_DRY] - coefs[_DRY]) * per_frame)
     level = np.float32(coefs[_LEVEL])
     d_level = np.float32((coefs_end[_LEVEL] - coefs[_LEVEL]) * per_frame)
-    limit = min(CHUNK, state.line_length[0])
-    tap = min(max(np.int64(coefs_end[_PREDELAY]), 0), state.predelay_length - CHUNK - 1)
+    tap = min(max(np.int64(coefs_end[_PREDELAY]), 0), state.predelay_period - 2 * LANES_F32)
+    if state.fade >= 1.0 and tap != state.tap_new:
+        state.tap_new = tap
+        state.fade = 0.0
+    fading = state.fade < 1.0
+    for line in range(LINES):
+        pole = np.float32(coefs[LINES + line])
+        if pole != state.poles[line]:
+            settle(state.damping[line], pole)
+            state.poles[line] = pole
+        begin_pole_f32(state.damping[line], pole, memory[line])
 
-    start = 0
-    while start < frames:
-        count = min(limit, frames - start)
-        if state.fade >= 1.0 and tap != state.tap_new:
-            state.tap_new = tap
-            state.fade = 0.0
-        for channel in range(2):
-            samples = audio[min(channel, channels - 1), start : start + count]
-            send = sound[channel, :count]
-            for i in range(count):
-                send[i] = (wet + frame_f32(start + i) * d_wet) * samples[i]
-        _predelay(state, sound, count, spare)
-        _diffuse(state, sound, count, coefs)
+    for start in range(0, frames, _PIECE):
+        count = min(frames - start, _PIECE)
+        for i in range(0, count, LANES_F32):
+            t = frames_from(start + i)
+            one, other = load(audio[0], start + i), load(audio[channels - 1], start + i)
+            send = muladd(t, d_wet, wet)
+            left = _predelayed(state.predelay[0], state, i, fading, start, send * one)
+            right = _predelayed(state.predelay[1], state, i, fading, start, send * other)
+            for k in range(DIFFUSERS):
+                left = _diffused(state, 0, k, coefs, min(count - i, LANES_F32), left)
+                right = _diffused(state, 1, k, coefs, min(count - i, LANES_F32), right)
+            feed = muladd(t, d_level, level)
+            store(sends[0], i, feed * left)
+            store(sends[1], i, feed * right)
+            # What the two channels hear: orthogonal signs, so their tails differ.
+            same = _tap(state, 0, i) - _tap(state, 3, i) + _tap(state, 4, i) - _tap(state, 7, i)
+            swap = _tap(state, 1, i) - _tap(state, 2, i) + _tap(state, 5, i) - _tap(state, 6, i)
+            through = muladd(t, d_dry, dry)
+            store(audio[0], start + i, muladd(through, one, same + swap))
+            if channels == 2:
+                store(audio[1], start + i, muladd(through, other, same - swap))
         for line in range(LINES):
-            read_ring(
-                state.lines[line],
-                state.line_length[line],
-                state.line_at[line],
-                lines[line, LANES_F32 : LANES_F32 + count],
-            )
-        _listen(lines, tails, count)
-        for channel in range(channels):
-            samples, tail = audio[channel, start : start + count], tails[channel, :count]
-            for i in range(count):
-                samples[i] = (dry + frame_f32(start + i) * d_dry) * samples[i] + tail[i]
-        for line in range(LINES):
-            pole = np.float32(1.0 - coefs[LINES + line])
-            gain = np.float32(coefs[line]) * pole
-            d_gain = np.float32((coefs_end[line] - coefs[line]) * per_frame) * pole
-            u = lines[line, LANES_F32 : LANES_F32 + count]
-            for i in range(count):
-                u[i] *= gain + frame_f32(start + i) * d_gain
-        _damp(state, lines, damped, count, coefs)
-        hadamard(damped, count)
-        for channel in range(2):
-            send = sound[channel, :count]
-            for i in range(count):
-                send[i] *= level + frame_f32(start + i) * d_level
-        for line in range(LINES):
+            # What the Hadamard matrix is over, so that it loses nothing, goes with the gains.
+            scale = np.float32(_EVEN * (1.0 - coefs[LINES + line]))
+            gain = np.float32(coefs[line]) * scale
+            d_gain = np.float32((coefs_end[line] - coefs[line]) * per_frame) * scale
+            for i in range(0, count, LANES_F32):
+                v = muladd(frames_from(start + i), d_gain, gain) * _tap(state, line, i)
+                store(lines[line], i, v)
+            pole, final = np.float32(coefs[LINES + line]), start + count == frames
+            pole_f32(lines[line], count, pole, memory[line], state.damping[line], final)
+        for i in range(0, count, LANES_F32):
+            left, right = load(sends[0], i), load(sends[1], i)
+            v = hadamard(
+                (
+                    load(lines[0], i), load(lines[1], i), load(lines[2], i), load(lines[3], i),
+                    load(lines[4], i), load(lines[5], i), load(lines[6], i), load(lines[7], i),
+                )
+            )  # fmt: skip
             # The two halves of the lines take opposite signs, so no line adds up in phase.
-            sign = np.float32(1.0 if line < 4 else -1.0)
-            mixed = damped[line, LANES_F32 : LANES_F32 + count]
-            length, at = state.line_length[line], state.line_at[line]
-            write_sum(state.lines[line], length, at, mixed, sign, sound[line & 1, :count])
-            state.line_at[line] = onward(at, count, length)
-        start += count
+            _into(state, 0, i, v[0] + left)
+            _into(state, 1, i, v[1] + right)
+            _into(state, 2, i, v[2] + left)
+            _into(state, 3, i, v[3] + right)
+            _into(state, 4, i, v[4] - left)
+            _into(state, 5, i, v[5] - right)
+            _into(state, 6, i, v[6] - left)
+            _into(state, 7, i, v[7] - right)
+        state.predelay_at = onward(state.predelay_at, count, state.predelay_period)
+        for line in range(LINES):
+            at, period = state.line_at[line], state.line_period[line]
+            state.line_at[line] = onward(at, count, period)
+
+    if fading:
+        state.fade = min(state.fade + frames * state.fade_step, 1.0)
+        if state.fade >= 1.0:
+            state.tap_old = state.tap_new
