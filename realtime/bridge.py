@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from realtime.chain import CHAIN_STATE, prepare_chain, set_target
+from realtime.chain import CHAIN_STATE, prepare_chain
 from realtime.coefficients import CHAIN_COEFS, design_chain, fade_frames
 from realtime.dsp.intrinsics import JIT
 from realtime.native import atomic_exchange, atomic_load, atomic_store
 from realtime.plugins.rings import insert
 from realtime.preset import Preset
+from realtime.ramps import set_target
 
 RING_FRAMES = 1 << 18  # 5.5 s at 48 kHz, 1.4 s at 192 kHz
 HISTOGRAM_BINS = 512
@@ -83,7 +84,7 @@ def take_published(bridge):
     if atomic_load(bridge.slot, 0) & _FRESH:
         bridge.slot[1] = atomic_exchange(bridge.slot, 0, bridge.slot[1]) & 3
         slot = bridge.slot[1]
-        set_target(bridge.chain, bridge.slots[slot], bridge.slot_frames[slot])
+        set_target(bridge.chain.ramps, bridge.slots[slot], bridge.slot_frames[slot])
 
 
 @njit(**JIT)

@@ -23,9 +23,7 @@ from realtime.coefficients import (
     LIMITER,
     OUTPUT_GAIN,
     PEQ,
-    PREDELAY,
     REVERB,
-    WET,
     design_chain,
     fade_frames,
 )
@@ -35,19 +33,14 @@ from realtime.dsp.compressor import COMPRESSOR_HISTORY, COMPRESSOR_STATE, compre
 from realtime.dsp.distortion import DISTORTION_STATE, distortion_chunk
 from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64, shaped
 from realtime.dsp.limiter import LIMITER_STATE, limiter_chunk
-from realtime.dsp.reverb import (
-    NO_ROOM_GAIN,
-    REVERB_STATE,
-    prepare_reverb,
-    reset_reverb,
-    reverb_chunk,
-)
+from realtime.dsp.reverb import REVERB_STATE, prepare_reverb, reset_reverb, reverb_chunk
 from realtime.dsp.simd import LANES_F32, frames_from, load, muladd, store
 from realtime.native import flush_to_zero, restore_float_mode
 from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.plugins.rings import INSERTS, end_of_block, exchange_block, exchange_chunk, insert
 from realtime.plugins.setting import POINTS
 from realtime.preset import Preset
+from realtime.ramps import RAMPS, advance, prepare_ramps, set_target
 
 _RAMP_SLICE = 64  # at most CHUNK
 _PAIR = 2 * CHUNK
@@ -58,10 +51,7 @@ _BEFORE_EQ, _BEFORE_COMP, _BEFORE_DIST, _BEFORE_REVERB, _AFTER_REVERB = range(le
 CHAIN_STATE = np.dtype(
     [
         ("reverb", REVERB_STATE),
-        ("start", np.float64, (CHAIN_COEFS,)),  # the ramp: from here
-        ("target", np.float64, (CHAIN_COEFS,)),  # to here
-        ("ramp_at", np.int64),  # frames done
-        ("ramp_length", np.int64),  # of so many; 0 = at rest
+        ("ramps", RAMPS),
         ("peq", PEQ_STATE),
         ("compressor", np.float64, COMPRESSOR_STATE),
         ("distortion", DISTORTION_STATE),
@@ -82,8 +72,7 @@ def prepare_chain(state: np.void, preset: Preset, sample_rate: float) -> None:
         raise ValueError(
             f"sample rate {sample_rate} is outside {SAMPLE_RATE_MIN}..{SAMPLE_RATE_MAX} Hz"
         )
-    state["start"] = state["target"] = design_chain(preset, sample_rate)
-    state["ramp_at"] = state["ramp_length"] = 0
+    prepare_ramps(state["ramps"], design_chain(preset, sample_rate))
     for stage in ("compressor", "limiter"):
         state[stage] = 0.0
     state["peq"] = np.zeros((), PEQ_STATE)
@@ -92,43 +81,6 @@ def prepare_chain(state: np.void, preset: Preset, sample_rate: float) -> None:
     state["recovery_step"] = 1.0 / (_RECOVERY_MS * 1e-3 * sample_rate)
     state["nonfinite_resets"] = 0
     prepare_reverb(state["reverb"], sample_rate, preset["reverb.predelay_ms"])
-
-
-@njit(**JIT)
-def _ramp_point(state, frame, out):
-    """out = the coefficients `frame` frames into the ramp; the pre-delay is the target's."""
-    if frame >= state.ramp_length:
-        for i in range(CHAIN_COEFS):
-            out[i] = state.target[i]
-        return
-    part = frame / state.ramp_length
-    for i in range(CHAIN_COEFS):
-        out[i] = state.start[i] + (state.target[i] - state.start[i]) * part
-    out[PREDELAY] = state.target[PREDELAY]
-
-
-@njit(**JIT)
-def set_target(state, coefs, frames):
-    """Begin a ramp from where the coefficients are now to `coefs`, over `frames` frames.
-
-    A ramp under way is not cut short: this one takes at least what was left of it. frames = 0
-    is a jump. Where `coefs` send nothing to the reverb, its room and pre-delay stay, so that what
-    rings there goes on as it was; room size 0, which the neutral chain has, empties it all the
-    same. [audio-thread] state: record of CHAIN_STATE; coefs: float64 (69,)
-    """
-    now = scratch_f64(CHAIN_COEFS)
-    _ramp_point(state, state.ramp_at, now)
-    for i in range(CHAIN_COEFS):
-        state.start[i] = now[i]
-        state.target[i] = coefs[i]
-    if coefs[WET] == 0.0:
-        state.target[PREDELAY] = now[PREDELAY]
-        if coefs[REVERB] > NO_ROOM_GAIN:
-            for i in range(REVERB, WET):
-                state.target[i] = now[i]
-    left = max(state.ramp_length - state.ramp_at, 0)
-    state.ramp_at = 0
-    state.ramp_length = max(frames, left) if frames > 0 else 0
 
 
 @njit(inline="always", **JIT)
@@ -227,20 +179,20 @@ def process_block(x, state):
     state: record of CHAIN_STATE
     """
     mode = flush_to_zero()
-    moving_now = scratch_f64(CHAIN_COEFS)
-    moving_then = scratch_f64(CHAIN_COEFS)
+    ramps = state.ramps
+    now, later = shaped(ramps.now, (CHAIN_COEFS,)), scratch_f64(CHAIN_COEFS)
     frames = x.shape[0]
     start = 0
     while start < frames:
-        count = frames - start
-        now = then = shaped(state.target, (CHAIN_COEFS,))
-        if state.ramp_at < state.ramp_length:
-            count = min(count, _RAMP_SLICE, state.ramp_length - state.ramp_at)
-            now, then = moving_now, moving_then
-            _ramp_point(state, state.ramp_at, now)
-            state.ramp_at += count
-            _ramp_point(state, state.ramp_at, then)
+        count, then = frames - start, now
+        moving = ramps.moving != 0
+        if moving:
+            count, then = min(count, _RAMP_SLICE), later
+            advance(ramps, count, then)
         _run_slice(x[start : start + count], now, then, state)
+        if moving:
+            for i in range(CHAIN_COEFS):
+                now[i] = then[i]
         start += count
     if state.inserted:
         end_of_block(frames, state.inserts)
@@ -318,7 +270,7 @@ class Chain:
     def set_preset(self, preset: Preset, fade_ms: float | None = None) -> None:
         """Go to `preset` within `fade_ms`, or within the table's smoothing times."""
         frames = fade_frames(self._preset, preset, self.sample_rate, fade_ms)
-        set_target(self._state, design_chain(preset, self.sample_rate), frames)
+        set_target(self._state["ramps"], design_chain(preset, self.sample_rate), frames)
         self._preset = preset
 
     def process(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -105,6 +105,12 @@ ALLOWED = {
     "realtime.dsp": (),
     "realtime.native": (*COMPILED, "realtime.dsp.intrinsics"),
     "realtime.coefficients": ("numpy", "realtime.dsp.*", *TABLES),
+    "realtime.ramps": (
+        *COMPILED,
+        "realtime.coefficients",
+        "realtime.dsp.intrinsics",
+        "realtime.dsp.reverb",
+    ),
     "realtime.chain": (
         *COMPILED,
         "realtime.coefficients",
@@ -112,6 +118,7 @@ ALLOWED = {
         "realtime.native",
         "realtime.plugins.rings",
         "realtime.plugins.setting",
+        "realtime.ramps",
         *TABLES,
     ),
     "realtime.bridge": (
@@ -119,6 +126,7 @@ ALLOWED = {
         "realtime.chain",
         "realtime.coefficients",
         "realtime.plugins.rings",
+        "realtime.ramps",
         *KERNEL_AIDS,
         *TABLES,
     ),

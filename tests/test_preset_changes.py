@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realtime.chain import Chain
-from realtime.params import IDS, TABLE
+from realtime.params import BY_ID, IDS, TABLE
 from realtime.preset import Preset
 from tests.chain_presets import ALL, PRESETS
 from tests.support import (
@@ -165,3 +165,20 @@ def test_a_storm_of_presets_does_not_click():
         chain.set_preset(Preset({**Preset.neutral(), **gains, "output.gain_db": -12.0}))
         y.append(chain.process(x[start : start + 64].copy()))
     assert roughness(np.concatenate(y)) <= 1e-3
+
+
+def test_a_move_arrives_in_its_own_time_whatever_else_moves():
+    """A thousand other moves a second, of a tone that nobody hears, hold up no gain."""
+    rate, block = 48_000, 48
+    preset = Preset.neutral()
+    x = noise(rate // 4, 2, 0.05)
+    chain = Chain(rate, 2, preset)
+    gain_db = -24.0
+    y = np.empty_like(x)
+    for at in range(0, len(x), block):
+        tone = 400.0 + 40.0 * (at // block % 100)
+        chain.set_preset(preset.with_values({"output.gain_db": gain_db, "dist.tone_hz": tone}))
+        y[at : at + block] = chain.process(x[at : at + block].copy())
+    arrived = round(1e-3 * BY_ID["output.gain_db"].smoothing_ms * rate) + 64
+    np.testing.assert_allclose(y[arrived:], 10.0 ** (gain_db / 20.0) * x[arrived:], rtol=1e-5)
+    assert rms(y[: block // 2]) > 0.5 * rms(x[: block // 2])  # and not at once

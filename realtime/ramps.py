@@ -1,0 +1,104 @@
+"""The ways of the coefficients: from where they are to where they shall be, each in its own time.
+
+Coefficients that belong together (a section of the equaliser, the reverb's room) form a group,
+which moves along a straight line: half-way between two stable filters lies a stable one. A group
+whose target stays is not held up by others that move, however often. [audio-thread]
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from realtime.coefficients import (
+    CHAIN_COEFS,
+    COMPRESSOR,
+    DISTORTION,
+    LIMITER,
+    OUTPUT_GAIN,
+    PEQ,
+    PREDELAY,
+    REVERB,
+    WET,
+)
+from realtime.dsp.intrinsics import JIT
+from realtime.dsp.reverb import NO_ROOM_GAIN
+
+# Where each group begins: the sections, the compressor's coefficients each for itself, drive and
+# its compensation, the room with the level into it.
+_GROUPS = np.array(
+    [
+        0, *range(PEQ, COMPRESSOR, 5), *range(COMPRESSOR, DISTORTION), DISTORTION,
+        *range(DISTORTION + 2, REVERB), REVERB, *range(WET, PREDELAY), PREDELAY, OUTPUT_GAIN,
+        LIMITER, CHAIN_COEFS,
+    ]
+)  # fmt: skip
+
+RAMPS = np.dtype(
+    [
+        ("now", np.float64, (CHAIN_COEFS,)),
+        ("step", np.float64, (CHAIN_COEFS,)),  # a frame
+        ("target", np.float64, (CHAIN_COEFS,)),
+        ("left", np.int64, (len(_GROUPS) - 1,)),  # frames until each group is there
+        ("moving", np.int64),  # whether any is not; else `now` is `target`
+    ],
+    align=True,
+)
+
+
+def prepare_ramps(ramps: np.void, coefs: npt.NDArray[np.float64]) -> None:
+    """Set up one record of RAMPS: arrived at `coefs`."""
+    ramps["now"] = ramps["target"] = coefs
+    ramps["step"] = ramps["left"] = ramps["moving"] = 0
+
+
+@njit(**JIT)
+def set_target(ramps, coefs, frames):
+    """Begin the way from where the coefficients are now to `coefs`, over `frames` frames.
+
+    A way under way to somewhere else is not cut short: the new one takes at least what was left
+    of it. frames = 0 is a jump. Where `coefs` send nothing to the reverb, its room and pre-delay
+    stay, so that what rings there goes on as it was; room size 0, which the neutral chain has,
+    empties it all the same. ramps: record of RAMPS; coefs: float64 (69,)
+    """
+    room_stays = coefs[WET] == 0.0 and coefs[REVERB] > NO_ROOM_GAIN
+    ramps.moving = 0
+    for group in range(len(_GROUPS) - 1):
+        first, end = _GROUPS[group], _GROUPS[group + 1]
+        stays = (first == REVERB and room_stays) or (first == PREDELAY and coefs[WET] == 0.0)
+        changes = frames == 0
+        for i in range(first, end):
+            target = ramps.now[i] if stays else coefs[i]
+            changes |= target != ramps.target[i]
+            ramps.target[i] = target
+        if changes:
+            ramps.left[group] = max(frames, ramps.left[group]) if frames > 0 else 0
+            for i in range(first, end):
+                if frames > 0:
+                    ramps.step[i] = (ramps.target[i] - ramps.now[i]) / ramps.left[group]
+                else:
+                    ramps.now[i] = ramps.target[i]
+                    ramps.step[i] = 0.0
+        ramps.moving |= ramps.left[group] > 0
+
+
+@njit(**JIT)
+def advance(ramps, frames, then):
+    """then = the coefficients `frames` frames on, which is where `now` has to be put behind them.
+
+    A group that arrives in between has the whole time for it. The reverb fades from one pre-delay
+    to the other by itself: that is the target's.
+    """
+    for i in range(CHAIN_COEFS):
+        then[i] = ramps.now[i] + ramps.step[i] * frames
+    ramps.moving = 0
+    for group in range(len(_GROUPS) - 1):
+        ramps.left[group] -= min(frames, ramps.left[group])
+        if ramps.left[group]:
+            ramps.moving = 1
+        else:
+            for i in range(_GROUPS[group], _GROUPS[group + 1]):
+                then[i] = ramps.target[i]
+                ramps.step[i] = 0.0
+    then[PREDELAY] = ramps.target[PREDELAY]
