@@ -8,8 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.plugins.zam import zam
 
 NATIVE = Path(__file__).parent / "native"
 COUNTS = ("allocations", "frees", "locks", "waits", "calls")
@@ -32,7 +35,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-def run(watch: Path, scenario: str) -> dict[str, int]:
+def run(watch: Path, scenario: str) -> dict[str, Any]:
     environment = {**os.environ, "LD_PRELOAD": str(watch)}
     environment["PYTHONPATH"] = str(NATIVE.parent.parent)
     done = subprocess.run(
@@ -63,4 +66,13 @@ def test_the_callback_runs_while_another_thread_holds_the_gil(watch: Path) -> No
     seen = run(watch, "gil")
     assert seen["finished"]
     assert seen["blocks"] == 100_000
+    assert {key: seen[key] for key in COUNTS} == dict.fromkeys(COUNTS, 0)
+
+
+def test_a_plugin_that_is_moved_and_killed_costs_one_post_a_block(watch: Path) -> None:
+    seen = run(watch, zam("ZamCompX2"))
+    assert seen["finished"] and seen["finite"]
+    assert seen["blocks"] == 6_000
+    assert 1_000 < seen["posts"] <= 6_000  # one a block, while it runs
+    assert seen["plugin"]["restarts"] >= 1 and seen["plugin"]["dry_blocks"] > 0
     assert {key: seen[key] for key in COUNTS} == dict.fromkeys(COUNTS, 0)

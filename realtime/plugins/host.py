@@ -122,6 +122,11 @@ class PluginHost:
         """Where the shared record lies."""
         return int(self._memory.ctypes.data)
 
+    @property
+    def pid(self) -> int:
+        """Number of the process that works, or worked last."""
+        return self._processes[-1].pid
+
     def move(self, values: Mapping[str, float], fade_frames: int) -> None:
         """Have parameters go to these plain values, by key. Safe from any thread.
 

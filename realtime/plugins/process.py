@@ -89,8 +89,7 @@ class PluginProcess:
     def load(self) -> Loaded:
         """Wait until it has loaded the plugin. Raises: PluginError, one line, if it cannot."""
         payload = self._reply(LOADED, _LOAD_SECONDS)
-        for unopened in self._names:
-            sharing.forget_semaphore(unopened)
+        self._forget_names()
         if payload is None and self.alive:
             raise PluginError(f"{self._name} hangs: not loaded after {_LOAD_SECONDS:g} s")
         if payload is None:
@@ -98,6 +97,10 @@ class PluginProcess:
         answer = json.loads(payload)
         rows = tuple(_row(fields) for fields in answer.pop("rows"))
         return Loaded(rows, tuple(answer.pop("positions")), **answer)
+
+    def _forget_names(self) -> None:
+        for name in self._names:
+            sharing.forget_semaphore(name)
 
     def _reply(self, name: str, patience: float) -> bytes | None:
         """The next message of this name; None if none comes. Raises: PluginError if FAILED."""
@@ -153,6 +156,7 @@ class PluginProcess:
         """Kill it: what a plugin would do while it unloads is no matter of ours. Again: nothing."""
         self._process.kill()
         self._process.wait()
+        self._forget_names()
         with self._ending:
             if self._life >= 0:
                 self._line.close()

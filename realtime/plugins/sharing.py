@@ -24,9 +24,13 @@ _COUNT_MAX = SemLock.SEM_VALUE_MAX
 _FENCE = threading.Lock()
 
 
+def _new_name() -> str:
+    return f"/afx-{os.getpid()}-{secrets.token_hex(6)}"
+
+
 def create_memory() -> int:
     """A file descriptor of memory for one RECORD, all zero."""
-    name = f"/afx-{os.getpid()}-{secrets.token_hex(4)}"
+    name = _new_name()
     descriptor = _posixshmem.shm_open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode=0o600)
     _posixshmem.shm_unlink(name)
     os.ftruncate(descriptor, RECORD.itemsize)
@@ -65,7 +69,7 @@ def fence() -> None:
 
 def create_semaphore() -> tuple[SemLock, str]:
     """A semaphore at 0, and the name by which one other process may open it."""
-    name = f"/afx-{secrets.token_hex(6)}"
+    name = _new_name()
     return SemLock(_COUNTING, 0, _COUNT_MAX, name, False), name
 
 

@@ -1,6 +1,7 @@
 /* An audio thread that is watched: preloaded into a Python process, it runs a PaStreamCallback on
  * a thread of its own and counts what that thread may not do while the callback runs: allocate,
- * lock, wait, map memory, read or write. Other threads are left alone. */
+ * lock, wait, map memory, read or write. What it may do, it counts too: posting a semaphore. Other
+ * threads are left alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,7 +18,7 @@
 typedef int (*stream_callback)(const void *, void *, unsigned long, const void *, unsigned long, void *);
 
 static __thread int armed;
-static atomic_long allocations, frees, locks, waits, calls;
+static atomic_long allocations, frees, locks, waits, calls, posts;
 
 /* dlsym may itself allocate, so the real functions are looked up before any thread is armed. */
 static void *(*real_malloc)(size_t), *(*real_calloc)(size_t, size_t), *(*real_realloc)(void *, size_t);
@@ -26,6 +27,7 @@ static int (*real_memalign)(void **, size_t, size_t);
 static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
 static int (*real_lock)(pthread_mutex_t *), (*real_trylock)(pthread_mutex_t *);
 static int (*real_cond_wait)(pthread_cond_t *, pthread_mutex_t *), (*real_sem_wait)(sem_t *);
+static int (*real_sem_post)(sem_t *);
 static ssize_t (*real_write)(int, const void *, size_t), (*real_read)(int, void *, size_t);
 
 static char early[65536]; /* for dlsym's own calloc before the real one is known */
@@ -45,6 +47,7 @@ __attribute__((constructor)) static void look_up(void) {
     real_trylock = dlsym(RTLD_NEXT, "pthread_mutex_trylock");
     real_cond_wait = dlsym(RTLD_NEXT, "pthread_cond_wait");
     real_sem_wait = dlsym(RTLD_NEXT, "sem_wait");
+    real_sem_post = dlsym(RTLD_NEXT, "sem_post");
     real_write = dlsym(RTLD_NEXT, "write");
     real_read = dlsym(RTLD_NEXT, "read");
 }
@@ -76,6 +79,7 @@ int pthread_mutex_lock(pthread_mutex_t *m) { READY(real_lock); COUNT(locks); ret
 int pthread_mutex_trylock(pthread_mutex_t *m) { READY(real_trylock); COUNT(locks); return real_trylock(m); }
 int pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m) { READY(real_cond_wait); COUNT(waits); return real_cond_wait(c, m); }
 int sem_wait(sem_t *s) { READY(real_sem_wait); COUNT(waits); return real_sem_wait(s); }
+int sem_post(sem_t *s) { READY(real_sem_post); COUNT(posts); return real_sem_post(s); }
 ssize_t write(int d, const void *b, size_t n) { READY(real_write); COUNT(calls); return real_write(d, b, n); }
 ssize_t read(int d, void *b, size_t n) { READY(real_read); COUNT(calls); return real_read(d, b, n); }
 
@@ -121,7 +125,7 @@ uintptr_t watch_misbehaving(void) { return (uintptr_t)misbehave; }
 void watch_start(uintptr_t callback, const float *in, float *out, unsigned long frames, uintptr_t userdata, long blocks, long pause_ns) {
     job = (struct job){(stream_callback)callback, in, out, frames, (void *)userdata, blocks, pause_ns};
     atomic_store(&done, 0);
-    allocations = frees = locks = waits = calls = 0;
+    allocations = frees = locks = waits = calls = posts = 0;
     pthread_create(&thread, NULL, audio_thread, NULL);
 }
 
@@ -135,5 +139,5 @@ int watch_wait(double seconds) {
 }
 
 void watch_counts(long *out) {
-    out[0] = allocations; out[1] = frees; out[2] = locks; out[3] = waits; out[4] = calls;
+    out[0] = allocations; out[1] = frees; out[2] = locks; out[3] = waits; out[4] = calls; out[5] = posts;
 }

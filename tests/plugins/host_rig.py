@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -43,10 +43,6 @@ def through(host: PluginHost, x: Audio, cuts: list[int]) -> Audio:
     return y
 
 
-def processes_of(host: PluginHost) -> list[int]:
-    return [process.pid for process in host._processes if process.alive]
-
-
 class Player:
     """Plays blocks at their time, and looks after the plugin as a session does."""
 
@@ -67,3 +63,20 @@ class Player:
             self.at += self.block
             self.host.tend()
             time.sleep(max(0.0, (self.at - first) / RATE - (time.perf_counter() - began)))
+
+    def play_until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Play until it holds; a busy machine may take a while. Fails after `seconds`."""
+        end = self.at + int(seconds * RATE)
+        while not condition():
+            assert self.at < end, f"not after {seconds:g} s of sound"
+            self.play(0.05)
+
+    def hears(self, gain_db: float) -> bool:
+        """Whether the last that was played is the input with this gain, at the host's latency."""
+        if self.at < 2000 + self.host.latency_frames:
+            return False
+        last = slice(self.at - 2000, self.at)
+        dry = self.x[self.at - 2000 - self.host.latency_frames :][:2000]
+        loud = np.abs(dry) > 0.05
+        gain = np.median(self.y[last][loud] / dry[loud])
+        return bool(abs(20 * np.log10(max(gain, 1e-3)) - gain_db) < 0.1)
