@@ -14,7 +14,7 @@ LIVE_ONLY = (
     "input_channels", "block_size", "sample_rate", "duration", "measure_latency", "osc",
     "osc_reply", "plain", "midi", "map",
 )  # fmt: skip
-MANY_ONLY = ("format", "jobs")
+MANY_ONLY = ("format", "jobs", "cluster")
 LISTS = ("list_presets", "list_devices", "list_plugins", "list_midi", "list_maps")
 REFERENCES_MAX = 2
 MIDI_AUTO = "auto"
@@ -91,6 +91,9 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     files.add_argument(
         "--jobs", metavar="N", type=_some, help="how many files at once (default: one a core)"
+    )
+    files.add_argument(
+        "--cluster", metavar="ADDRESS", help="style many files on this Dask cluster instead"
     )
     files.add_argument("--save-preset", metavar="FILE", help="write the preset in use as TOML")
     files.add_argument(
@@ -285,6 +288,8 @@ def check_options(args: argparse.Namespace) -> None:
     for name in MANY_ONLY:
         if getattr(args, name) is not None and not many:
             raise UsageError(f"{_flag(name)} is for many files: --output names a folder then")
+    if args.cluster is not None and args.jobs is not None:
+        raise UsageError("--jobs is for this machine, --cluster has workers of its own")
     if many and args.save_preset is not None:
         raise UsageError("--save-preset is for one sound, each of many files has its own")
     if args.preset is not None and args.input is not None:

@@ -171,6 +171,7 @@ DOORS = {
     "soundfile": ("realtime.audio_files", "realtime.output_files"),
     "pyloudnorm": ("realtime.measure",),
     "matplotlib": ("realtime.demo",),
+    "distributed": ("realtime.batch.cluster",),
     "rich": (
         "realtime.batch.display",
         "realtime.commands",

@@ -7,10 +7,7 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,57 +17,16 @@ import soundfile as sf
 from realtime.callback import compile_all
 from realtime.preset import load_preset, save_preset
 from realtime.transfer import render
-from tests.conftest import ROOT
+from tests.batch_rig import COMMAND, ENVIRONMENT, children, gone, outputs, started, wait_for
 from tests.file_rig import RATE, TESTED, afx_live_here, write_files
 from tests.support import noise
 
-COMMAND = [sys.executable, "-m", "realtime.cli"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 STOP_S = 1.0
 
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled() -> None:
     compile_all()
-
-
-@contextmanager
-def started(*args: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """A batch under way; killed at the end if it still is."""
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, args)],
-        cwd=cwd, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def wait_for(what: object, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def children(pid: int) -> set[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return {int(child) for child in listed.split()}
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-def outputs(folder: Path) -> dict[str, tuple[int, int]]:
-    """Name -> size and time of what a person finds in the output folder."""
-    there = (p for p in folder.rglob("*") if p.is_file() and ".afx-live" not in p.parts)
-    return {str(p.relative_to(folder)): (p.stat().st_size, p.stat().st_mtime_ns) for p in there}
 
 
 def test_each_file_becomes_what_it_becomes_alone_and_bad_ones_stop_nothing(

@@ -134,7 +134,7 @@ def declared(*extras: str) -> set[str]:
     [
         ("realtime", ["demo"]),
         ("benchmarks", ["train", "dev", "demo"]),
-        ("offline_train", ["train"]),
+        ("offline_train", ["train", "pesq"]),
         ("tests", ["train", "dev", "demo"]),
     ],
 )

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from realtime.audio_files import AudioFileError
+from realtime.batch.cluster import connected, run_there
 from realtime.batch.display import Display
 from realtime.batch.files import BatchError, Take, find_takes
 from realtime.batch.manifest import Identity, Manifest, identity, key_of, sound_options
 from realtime.batch.tally import Tally
 from realtime.batch.task import Failed, Job, Made, named
-from realtime.batch.workers import cores, run_here
+from realtime.batch.workers import Event, News, cores, run_here
 from realtime.commands import FileStyle, predictor, read_style
 from realtime.output_files import check_output
 from realtime.startup import compile_chain, stop_on_signals
@@ -39,24 +40,27 @@ def style_files(args: argparse.Namespace) -> int:
     _check_targets(args, takes)
     style = read_style(args)
     options = sound_options(args, _meanings(args, style))
-    key = key_of(options)
     tally = Tally(style.origin, args.output)
-    with Manifest(args.output) as manifest:
-        todo = _sort_out(args, takes, manifest, key, tally)
-        if todo:
-            compile_chain(Voice(sys.stderr))  # once, for all workers to load
-            manifest.note({"key": key, "options": options, "style": style.origin})
-        job = Job(args, style, args.output, str(manifest.staging.resolve()))
-        sizes = {take.name: size for take, (size, _) in todo.items()}
-        display = Display(sizes, len(takes) - len(todo), sys.stderr)
-        stop = threading.Event()
-        with contextlib.closing(display), stop_on_signals(stop):
-            for reason in tally.failures:
-                display.say(f"failed: {reason}")
-            try:
-                _run(job, todo, manifest, key, tally, display, stop)
-            except BatchError as error:
-                tally.trouble = str(error)
+    stop = threading.Event()
+    with contextlib.ExitStack() as stack:
+        client = None
+        if args.cluster is not None:
+            client = stack.enter_context(connected(args.cluster))
+        manifest = stack.enter_context(Manifest(args.output))
+        job = Job(args, style, args.output, os.path.abspath(manifest.staging))
+        batch = _Batch(job, manifest, key_of(options), tally)
+        batch.sort_out(takes)
+        if batch.todo:
+            # The longest first, so that the last ones end together.
+            order = sorted(batch.todo, key=lambda take: -batch.todo[take][0])
+            if client is not None:
+                news = run_there(client, job, order)
+            else:
+                compile_chain(Voice(sys.stderr))  # once, for all workers to load
+                news = run_here(job, order, args.jobs or cores())
+            manifest.note({"key": batch.key, "options": options, "style": style.origin})
+            with stop_on_signals(stop):
+                batch.follow(news, stop)
     left = [take for take in takes if not tally.knows(take)]
     seconds = time.perf_counter() - began
     tally.print(seconds, left, sys.stdout)
@@ -69,70 +73,80 @@ def style_files(args: argparse.Namespace) -> int:
     return int(bool(tally.failures or tally.trouble))
 
 
-def _run(
-    job: Job,
-    todo: dict[Take, Identity],
-    manifest: Manifest,
-    key: str,
-    tally: Tally,
-    display: Display,
-    stop: threading.Event,
-) -> None:
-    # The longest first, so that the last ones end together.
-    order = sorted(todo, key=lambda take: -todo[take][0])
-    events = run_here(job, order, job.args.jobs or cores())
-    with contextlib.closing(events):
-        for event in events:
-            if stop.is_set():
-                return
-            if event is None:
-                continue
-            take, outcome = event.take, event.outcome
-            if outcome is None:
-                display.at(take, event.done)
-                continue
-            if isinstance(outcome, Made):
-                outcome = _publish(job, take, outcome, manifest, todo[take], key)
-            line = (
-                tally.failed(take, outcome.reason)
-                if isinstance(outcome, Failed)
-                else tally.done(take, outcome)
-            )
-            display.ended(take, line)
+class _Batch:
+    """What is to be done, and what becomes of it.
 
+    todo: each file that there is something to do for, and what identifies it as it was then.
+    key: of what makes the outputs.
+    """
 
-def _publish(
-    job: Job, take: Take, made: Made, manifest: Manifest, source: Identity, key: str
-) -> Made | Failed:
-    about = {"source": os.path.abspath(take.source), "preset": made.preset}
-    try:
-        manifest.publish(
-            take.name, Path(made.staged), source, key, about, replace=job.args.overwrite
+    def __init__(self, job: Job, manifest: Manifest, key: str, tally: Tally) -> None:
+        self._job = job
+        self._manifest = manifest
+        self._tally = tally
+        self.key = key
+        self.todo: dict[Take, Identity] = {}
+
+    def sort_out(self, takes: Iterable[Take]) -> None:
+        """Tell what is to be done from what is finished, and what cannot be."""
+        for take in takes:
+            try:
+                now = identity(take.source)
+            except AudioFileError as error:
+                self._tally.failed(take, str(error))
+                continue
+            target = Path(self._job.folder, take.name)
+            if self._manifest.is_finished(take.name, now, self.key):
+                self._tally.skipped(take)
+            elif os.path.lexists(target) and not self._may_replace(take):
+                reason = f"{str(target)!r} exists; --overwrite replaces it"
+                self._tally.failed(take, named(take, reason))
+            else:
+                self.todo[take] = now
+
+    def _may_replace(self, take: Take) -> bool:
+        return self._job.args.overwrite or self._manifest.is_ours(take.name)
+
+    def follow(self, news: News, stop: threading.Event) -> None:
+        """Put each output in its place as it comes, until all are there or `stop` is set."""
+        sizes = {take.name: size for take, (size, _) in self.todo.items()}
+        display = Display(sizes, self._tally.size, sys.stderr)
+        with contextlib.closing(display), contextlib.closing(news):
+            for reason in self._tally.failures:
+                display.say(f"failed: {reason}")
+            try:
+                for event in news:
+                    if stop.is_set():
+                        return
+                    if event is not None:
+                        self._take_in(event, display)
+            except BatchError as error:
+                self._tally.trouble = str(error)
+
+    def _take_in(self, event: Event, display: Display) -> None:
+        take, outcome = event.take, event.outcome
+        if outcome is None:
+            display.at(take, event.done)
+            return
+        if isinstance(outcome, Made):
+            outcome = self._publish(take, outcome)
+        line = (
+            self._tally.failed(take, outcome.reason)
+            if isinstance(outcome, Failed)
+            else self._tally.done(take, outcome)
         )
-    except AudioFileError as error:
-        return Failed(named(take, str(error)))
-    return made
+        display.ended(take, line)
 
-
-def _sort_out(
-    args: argparse.Namespace, takes: Iterable[Take], manifest: Manifest, key: str, tally: Tally
-) -> dict[Take, Identity]:
-    """The files that there is something to do for, and what identifies each as it is now."""
-    todo: dict[Take, Identity] = {}
-    for take in takes:
+    def _publish(self, take: Take, made: Made) -> Made | Failed:
+        about = {"source": os.path.abspath(take.source), "preset": made.preset}
+        replace = self._job.args.overwrite
         try:
-            now = identity(take.source)
+            self._manifest.publish(
+                take.name, Path(made.staged), self.todo[take], self.key, about, replace=replace
+            )
         except AudioFileError as error:
-            tally.failed(take, str(error))
-            continue
-        target = Path(args.output, take.name)
-        if manifest.is_finished(take.name, now, key):
-            tally.skipped(take)
-        elif os.path.lexists(target) and not (args.overwrite or manifest.is_ours(take.name)):
-            tally.failed(take, named(take, f"{str(target)!r} exists; --overwrite replaces it"))
-        else:
-            todo[take] = now
-    return todo
+            return Failed(named(take, str(error)))
+        return made
 
 
 def _meanings(args: argparse.Namespace, style: FileStyle) -> dict[str, bytes]:

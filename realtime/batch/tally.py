@@ -50,6 +50,11 @@ class Tally:
         self._names.add(take.name)
         self._rows.append({"input": take.source, "output": take.name, "status": status, **more})
 
+    @property
+    def size(self) -> int:
+        """How many files it knows of."""
+        return len(self._rows)
+
     def knows(self, take: Take) -> bool:
         """Whether anything came of a file yet."""
         return take.name in self._names
