@@ -132,10 +132,10 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("realtime", ["demo"]),
+        ("realtime", ["demo", "cluster"]),
         ("benchmarks", ["train", "dev", "demo"]),
         ("offline_train", ["train", "pesq"]),
-        ("tests", ["train", "dev", "demo"]),
+        ("tests", ["train", "dev", "demo", "cluster"]),
     ],
 )
 def test_what_is_imported_is_declared(folder: str, extras: list[str]) -> None:
