@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from realtime.plugins.setting import PluginParam
+from realtime.plugins.setting import PluginError, PluginParam
 from realtime.preset import Preset
 
 
@@ -22,6 +22,8 @@ class Hosted:
 
         Raises: PluginError where the preset needs a plugin that is not there.
         """
+        for plugin in preset.plugins:
+            raise PluginError(f"{plugin.name!r} from {plugin.path!r} is not in this session")
         return preset
 
     def begin(self, preset: Preset) -> Preset:

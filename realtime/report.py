@@ -88,11 +88,11 @@ def _plugin_values(
     """What of a plugin is not as it starts."""
     if plugin.mix == 0.0 and f"{plugin.name}.{MIX}" not in marks:
         return "off"
-    told = [
-        _value(params[target], value, marks.get(target, ""))
-        for target, value in plugin.items()
-        if target in params and (value != params[target].default or target in marks)
-    ]
+    told = []
+    for target, value in plugin.items():
+        row, mark = params.get(target), marks.get(target, "")
+        if row and (mark or with_unit(row, value) != with_unit(row, row.default)):
+            told.append(_value(row, value, mark))
     return "  ".join(told) or "as it starts"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from realtime.bridge import Bridge
 from realtime.controls import Controls
+from realtime.hosted import Hosted
 from realtime.osc import Osc
 from realtime.preset import Preset
 from realtime.targets import VALUES
@@ -86,9 +87,16 @@ class Client:
 class Rig:
     """Real controls on a real bridge, an Osc at a free port, and a client."""
 
-    def __init__(self, reply: tuple[str, int] | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        reply: tuple[str, int] | None = None,
+        host: str = "127.0.0.1",
+        hosted: Hosted | None = None,
+    ) -> None:
         self.bridge = Bridge(RATE, preset=Preset.neutral())
-        self.controls = Controls(Preset.neutral(), self.bridge.set_preset, origin="neutral")
+        self.controls = Controls(
+            Preset.neutral(), self.bridge.set_preset, origin="neutral", hosted=hosted
+        )
         self.said: list[str] = []
         self.programs: list[tuple[int, int]] = []
         self.osc = Osc(

@@ -17,6 +17,7 @@ from realtime.preset import Preset
 from realtime.targets import ACTIONS, VALUES
 from tests.osc_rig import QUIET_S, RATE, TOLD, Client, Rig, bundle, message
 from tests.support import rms
+from tests.test_controls_plugins import LINEUP
 
 BLOCK = 128
 
@@ -26,6 +27,30 @@ def rig() -> Iterator[Rig]:
     made = Rig()
     yield made
     made.close()
+
+
+def test_plugins_parameters_have_addresses_and_are_told_back():
+    rig = Rig(hosted=LINEUP)
+    try:
+        for address, target, value, stands in (
+            ("/comp-x2.attack", "comp-x2.attack", 5.0, 5.0),
+            ("/unit/comp-x2/attack", "comp-x2.attack", 0.5, 1.0),
+            ("/comp-x2/mode", "comp-x2.mode", 1.0, 1.0),
+            ("/verb/mix", "verb.mix", 0.25, 0.25),
+        ):
+            rig.send(address, value)
+            rig.until(lambda: rig.value(target) == stands)  # noqa: B023
+        rig.send("/revert/comp-x2/attack")
+        rig.until(lambda: rig.value("comp-x2.attack") == 2.0)
+        rig.client.told()
+        rig.send("/sync")
+        told = dict(rig.client.told())
+        assert told["comp-x2/attack"] == 2.0 and told["unit/comp-x2/mode"] == 1.0
+        assert {i.replace(".", "/") for i in LINEUP.params} <= set(told)
+        rig.send("/comp-x2.atack", 1.0)
+        rig.until(lambda: any("did you mean /comp-x2.attack?" in line for line in rig.said))
+    finally:
+        rig.close()
 
 
 # --- what arrives ------------------------------------------------------------------------------

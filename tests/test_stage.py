@@ -14,6 +14,7 @@ from realtime.bridge import Bridge
 from realtime.coefficients import design_chain
 from realtime.controls import Controls
 from realtime.monitor import Monitor
+from realtime.plugins.setting import PluginSetting
 from realtime.preset import Preset, load_preset, save_preset
 from realtime.programs import Programs
 from realtime.set_list import load_set_list
@@ -185,3 +186,18 @@ def test_what_is_captured_becomes_the_style_that_morph_is_nearer_to(evening: Eve
         evening.play_until(lambda: not evening.style.busy)
         assert [reference.name for reference in evening.style.references] == names
         evening.controls.set("morph", 0.1)
+
+
+def test_a_program_that_needs_a_plugin_of_no_session_leaves_the_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "afx-live" / "presets"
+    folder.mkdir(parents=True)
+    save_preset(Preset(plugins=[PluginSetting("verb", "/x/Verb.vst3")]), folder / "mine.toml")
+    evening = Evening(tmp_path)
+    before = evening.controls.state
+    evening.stage.program(2, 0)
+    evening.press()
+    assert evening.controls.state is before
+    assert "the sound stays: 'verb' from '/x/Verb.vst3' is not in this session" in evening.said[-1]

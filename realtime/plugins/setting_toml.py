@@ -112,7 +112,10 @@ def _state(name: str, text: object) -> bytes:
 
 
 def _line_of(text: str, number: int, key: str) -> str:
-    """Where the table of that number sets a key, as "line 7: "; its head where that is unclear."""
+    """Where the table of that number sets a key, as "line 7: "; its head where that is unclear.
+
+    The tables of values are counted with the plugins that they belong to, not by themselves.
+    """
     wanted, key = (f"{TABLE}.values", key[7:]) if key.startswith("values.") else (TABLE, key)
     section, seen, head = "", -1, ""
     for n, line in enumerate(text.splitlines(), start=1):

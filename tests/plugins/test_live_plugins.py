@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from tests.plugins.zam import zam
 from tests.stage_rig import Hand
 from tests.support import rms, sine, to_db
 from tests.test_stage_jack import Played
+from tests.test_supervisor import KEPT_SECONDS
 
 # Long periods: what is compared is what the program does, not how busy this machine is.
 CALM = [(48_000, 1024)]
@@ -130,3 +133,19 @@ def test_hands_move_plugins_and_what_is_saved_sounds_the_same_again(
         status, _, err = live.end(signal.SIGINT)
     assert status == 0, err
     assert stepped == pytest.approx([3.0, 6.0, 3.0], abs=NEAR_DB)
+
+
+@pytest.mark.parametrize("jack_server", CALM, indirect=True)
+def test_an_engine_that_dies_leaves_its_plugins_to_the_next(jack_server: JackServer) -> None:
+    rate, hand = jack_server.sample_rate, Hand()
+    options = ["--insert", zam("ZamCompX2"), "--plugin-param", "zamcompx2.makeup=3"]
+    with afx_live(*options, "--osc", hand.port, "--device", "system") as live:
+        hand("zamcompx2.makeup", 9.0)
+        time.sleep(KEPT_SECONDS)
+        os.kill(live.engine(), signal.SIGKILL)
+        live.wait_for("audio running again")
+        again = gains_db(jack_server.name, rate, [lambda: hand("revert.zamcompx2.makeup")])
+        status, out, err = live.end(signal.SIGINT)
+    assert status == 0, err
+    assert again == pytest.approx([9.0, 3.0], abs=NEAR_DB)
+    assert "makeup 3.0 dB" in out and "Traceback" not in err
