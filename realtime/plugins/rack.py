@@ -144,6 +144,7 @@ def describe_rack(requested: Requested, say: Callable[[str], None]) -> Rack:
     )
     with contextlib.closing(rack):
         states = {host.setting.name: host.state() for host in rack.hosts}
+    rack.hosts = ()  # of which nothing is left; so it can go to another process
     rack.settings = tuple(
         replace(start, state=start.state or states[start.name]) for start in rack.settings
     )
