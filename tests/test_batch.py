@@ -19,6 +19,7 @@ from realtime.preset import load_preset, save_preset
 from realtime.transfer import render
 from tests.batch_rig import COMMAND, ENVIRONMENT, children, gone, outputs, started, wait_for
 from tests.file_rig import RATE, TESTED, afx_live_here, write_files
+from tests.plugins.zam import zam
 from tests.support import noise
 
 STOP_S = 1.0
@@ -166,19 +167,25 @@ def test_a_killed_batch_goes_on_where_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_batch_ends_at_once_and_can_go_on(tmp_path: Path, number: int) -> None:
+    """With a hosted plugin, too, which has a process for each file."""
+    sound = ["--preset", "hall"]
+    if number == signal.SIGTERM:
+        sound += ["--insert", str(zam("ZamCompX2")), "--channels", "2"]
     (tmp_path / "takes").mkdir()
     sf.write(tmp_path / "takes/short.wav", noise(RATE, 1, 0.1), RATE)
     silence = np.zeros(1200 * RATE, np.int16)  # 20 minutes
     sf.write(tmp_path / "takes/long.wav", silence, RATE)
-    args = ("--preset", "hall", "--input", "takes", "--output", "styled", "--jobs", 2)
+    args = (*sound, "--input", "takes", "--output", "styled", "--jobs", 2)
     with started(*args, "--stats", "s.json", cwd=tmp_path) as batch:
         wait_for(lambda: outputs(tmp_path / "styled"))
         workers = children(batch.pid)
+        theirs = {child for worker in workers for child in children(worker)}
         began = time.monotonic()
         batch.send_signal(number)
         out, err = batch.communicate(timeout=10)
         took = time.monotonic() - began
         assert all(map(gone, workers))
+        wait_for(lambda: all(map(gone, theirs)), 5.0)
     assert batch.returncode == 130, err
     assert took < STOP_S, took
     assert set(outputs(tmp_path / "styled")) == {"short.wav"}
@@ -188,3 +195,8 @@ def test_a_stopped_batch_ends_at_once_and_can_go_on(tmp_path: Path, number: int)
     assert {row["output"]: row["status"] for row in stats["files"]} == {
         "short.wav": "done", "long.wav": "left",
     }  # fmt: skip
+    if number == signal.SIGTERM:
+        assert theirs
+        alone = (*sound, "--input", "takes/short.wav", "--output", "alone.wav")
+        assert afx_live_here(*alone, cwd=tmp_path).returncode == 0
+        assert (tmp_path / "alone.wav").read_bytes() == (tmp_path / "styled/short.wav").read_bytes()
