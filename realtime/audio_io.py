@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import ctypes.util
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,7 +29,10 @@ class AudioDeviceError(ValueError):
 
 @dataclass(frozen=True)
 class Device:
-    """One row of the device list. `index` is PortAudio's number for it."""
+    """One row of the device list. `index` is PortAudio's number for it.
+
+    period: frames that a JACK server hands over at once; 0 where nobody knows.
+    """
 
     index: int
     name: str
@@ -38,6 +42,7 @@ class Device:
     default_rate: int
     is_default_input: bool
     is_default_output: bool
+    period: int = 0
 
     @property
     def full_name(self) -> str:
@@ -60,6 +65,11 @@ class StreamPlan:
     in_channels: int
     out_channels: int
     ref_channel: int | None = None
+
+    @property
+    def block_frames(self) -> int:
+        """How long blocks will be, as far as that is known before they come; else 0."""
+        return max(self.block_size, self.input.period, self.output.period)
 
 
 def portaudio() -> Any:
@@ -103,9 +113,16 @@ def list_devices() -> list[Device]:
             default_rate=round(row["default_samplerate"]),
             is_default_input=row["index"] == default_in,
             is_default_output=row["index"] == default_out,
+            period=_period(row, hosts[row["hostapi"]]["name"]),
         )
         for row in sd.query_devices()
     ]
+
+
+def _period(row: Mapping[str, Any], host: str) -> int:
+    # PortAudio has the latency of JACK's capture ports for it, which is the period.
+    known = "JACK" in host and row["max_input_channels"] > 0
+    return round(row["default_low_input_latency"] * row["default_samplerate"]) if known else 0
 
 
 def look_again() -> None:

@@ -59,7 +59,7 @@ class Rig:
             files.plugins,
             sample_rate=rate,
             channels=outs,
-            block_frames=plan.block_size or _BLOCK_FRAMES,
+            block_frames=plan.block_frames or _BLOCK_FRAMES,
             say=lambda line: self.display.say(line),
         )
         begin = self.rack.begin(files.begin.preset)
