@@ -208,12 +208,12 @@ def main(argv: list[str] | None = None) -> int:
     table = Table(title=f"{PERIOD} frames at {SAMPLE_RATE} Hz, {args.seconds:g} s each")
     for heading in ("callback", "offered", "served", "share", "DSP p50", "p99", "p99.9", "max us"):
         table.add_column(heading, justify="right")
-    with jack_server() as environment:
+    with jack_server() as server:
         for kind in KINDS:
             child = [sys.executable, "-m", "benchmarks.gil", "--kind", kind]
             done = subprocess.run(
                 [*child, "--seconds", str(args.seconds)],
-                env=environment, cwd=ROOT, capture_output=True, text=True,
+                env=server.environment, cwd=ROOT, capture_output=True, text=True,
             )  # fmt: skip
             if done.returncode:
                 raise SystemExit(done.stderr.strip())

@@ -10,18 +10,39 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.machine import ROOT
 
 PERIOD, SAMPLE_RATE = 128, 48_000
 # Above whatever else asks for real time here; JACK gives its clients five less.
 _PRIORITY = 70
+_RESET_ON_FORK = 0x40000000  # Linux may add it to the policy
 _READY_SECONDS = 10.0
 
 
+class Server(NamedTuple):
+    """A jackd. environment: what its clients need."""
+
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+
+    @property
+    def scheduling(self) -> str:
+        """Whether the threads that make its blocks were given real time."""
+        if not hasattr(os, "sched_getscheduler"):
+            return "not visible"
+        granted = 0
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            if os.sched_getscheduler(int(task.name)) & ~_RESET_ON_FORK == os.SCHED_FIFO:
+                granted = max(granted, os.sched_getparam(int(task.name)).sched_priority)
+        return f"real-time (SCHED_FIFO, priority {granted})" if granted else "ordinary"
+
+
 @contextmanager
-def jack_server(period: int = PERIOD) -> Iterator[dict[str, str]]:
-    """A jackd that belongs to this run; the environment its clients need.
+def jack_server(period: int = PERIOD) -> Iterator[Server]:
+    """A jackd that belongs to this run, at real-time priority where the machine grants it.
 
     period: frames of its blocks.
 
@@ -43,7 +64,7 @@ def jack_server(period: int = PERIOD) -> Iterator[dict[str, str]]:
             if time.monotonic() > deadline or server.poll() is not None:
                 raise SystemExit("jackd did not start")
             time.sleep(0.1)
-        yield environment
+        yield Server(environment, server)
     finally:
         server.terminate()
         server.wait()

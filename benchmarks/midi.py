@@ -240,16 +240,16 @@ def main(argv: list[str] | None = None) -> int:
         raise SystemExit("benchmarks.midi needs JACK-Client: pip install 'afx-live[dev]'")
     record = describe(("numpy", "numba", "python-rtmidi"))
     record |= {"sample_rate": SAMPLE_RATE, "period": PERIOD}
-    with tempfile.TemporaryDirectory() as name, jack_server() as environment:
-        os.environ.update(environment)  # the controllers here are clients of that server too
+    with tempfile.TemporaryDirectory() as name, jack_server() as server:
+        os.environ.update(server.environment)  # the controllers here are clients of that server too
         folder = Path(name)
         knobs = replace(default_map(), takeover="jump")
         (folder / "map.toml").write_text(map_to_toml(knobs), encoding="utf-8")
         record["latency"] = {
-            str(beside): measure_latency(environment, folder, args.moves, beside)
+            str(beside): measure_latency(server.environment, folder, args.moves, beside)
             for beside in (0, STORM)
         }
-        record["storm"] = measure_storm(environment, folder, args.seconds)
+        record["storm"] = measure_storm(server.environment, folder, args.seconds)
     for table in _tables(record):
         Console(width=None if sys.stdout.isatty() else 120).print(table)
     if args.json:

@@ -2,8 +2,9 @@
 
 `afx-live`, as a performer starts it, on a real JACK server with blocks of 64 frames, noise at its
 input. A controller made with python-rtmidi turns eight knobs, 1000 messages a second, changes the
-preset four times a second and presses bypass now and then. Memory is what the engine's process
-holds after its first 40 s, when all it keeps of the sound is full, and at the end.
+preset four times a second and presses bypass now and then. Server and audio thread ask for
+real-time priority above all else here. Memory is what the engine's process holds after the first
+third, when all that it keeps is full, and at the end.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from realtime.preset import factory_presets
 from realtime.targets import ACTIONS
 
 PERIOD = 64
-WARM_SECONDS = 40.0
+# Half a minute of sound takes as long to fill, and rtmidi's queue, a place at a time, 4096 / 10 s.
+WARM_SHARE = 1.0 / 3.0
 MOVES_PER_SECOND, PRESETS_PER_SECOND = 1_000, 4
 BYPASS_SECONDS = 7.0
 KNOBS = (
@@ -136,7 +138,8 @@ def soak(minutes: float) -> dict[str, Any]:
     """Run it; what came of it. Raises: SystemExit with one line where it cannot."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        os.environ.update(stack.enter_context(jack_server(PERIOD)))  # our clients are its too
+        server = stack.enter_context(jack_server(PERIOD))
+        os.environ.update(server.environment)  # our clients are its too
         hands = Hands()
         stack.callback(hands.close)
         stats = folder / "stats.json"
@@ -145,6 +148,7 @@ def soak(minutes: float) -> dict[str, Any]:
         noise = Noise("afx-live")
         stack.callback(noise.close)
         memory = _hold_out(player, hands, 60.0 * minutes)
+        scheduling = server.scheduling
         status = _end(player)
         if status:
             raise SystemExit(f"afx-live ended with status {status}")
@@ -153,7 +157,7 @@ def soak(minutes: float) -> dict[str, Any]:
     return {
         "minutes": minutes, "period": PERIOD, "sample_rate": SAMPLE_RATE, "messages": hands.sent,
         **{name: session[name] for name in kept}, "dsp_us": session["dsp_us"],
-        "memory": memory,
+        "server": scheduling, "memory": memory,
     }  # fmt: skip
 
 
@@ -195,7 +199,7 @@ def _hold_out(player: subprocess.Popen[str], hands: Hands, seconds: float) -> di
                 samples.append((passed, _resident_kb(engine)))
                 progress.update(task, completed=passed)
             time.sleep(0.0005)
-    warm = [kb for at, kb in samples if at >= WARM_SECONDS]
+    warm = [kb for at, kb in samples if at >= WARM_SHARE * seconds]
     first = sorted(warm[:10])[len(warm[:10]) // 2]
     last = sorted(warm[-10:])[len(warm[-10:]) // 2]
     each_minute = [kb for at, kb in samples if at % 60.0 < _LOOK_SECONDS]

@@ -58,10 +58,10 @@ def main(argv: list[str] | None = None) -> int:
         ways["reference"] = ["--ref", args.ref]
     record: dict[str, Any] = describe(("numpy", "numba", "sounddevice", "onnxruntime"))
     record["results"] = []
-    with jack_server() as environment:
+    with jack_server() as server:
         for name, options in ways.items():
-            start(options, environment)  # compiles, where nothing is cached
-            times = [start(options, environment) for _ in range(args.runs)]
+            start(options, server.environment)  # compiles, where nothing is cached
+            times = [start(options, server.environment) for _ in range(args.runs)]
             row: dict[str, Any] = {"way": name, "runs": args.runs}
             for index, key in enumerate(("printed_s", "wall_s")):
                 values = [pair[index] for pair in times]

@@ -13,7 +13,7 @@ from realtime.midi.jack_graph import END_OF_SYSEX, OWN_PORT, JackGraph
 from realtime.midi.port_names import is_copy, is_own
 from realtime.quiet import quiet_stderr
 
-_QUEUE = 16_384  # messages: 16 s of a thousand a second
+_QUEUE = 4_096  # messages: 4 s of a thousand a second; each place keeps its memory once used
 _TAKEN_AT_ONCE = 2_048
 
 
