@@ -115,17 +115,36 @@ class SeedExperiment:
     proxies: Proxies
 
 
+@dataclass(frozen=True)
+class DeepAFxExperiment:
+    """DeepAFx-ST's AD on our recordings, see `deepafx_experiment`. frames: of each half of a clip;
+    every: steps between checkpoints."""
+
+    seed: int
+    sample_rate: int
+    frames: int
+    batch: int
+    steps: int
+    every: int
+    learning_rate: float
+    windows: tuple[int, ...]
+    examples: int
+    threads: int
+
+
+AnyConfig = Config | SeedExperiment | DeepAFxExperiment
+EXPERIMENTS = {None: Config, "seed": SeedExperiment, "deepafx": DeepAFxExperiment}
 SECTIONS: dict[str, Any] = {"pools": Pools, "proxies": Proxies, "settings": Stage, "audio": Stage}
 
 
-def read(path: Path) -> Config | SeedExperiment:
+def read(path: Path) -> AnyConfig:
     """Read a configuration. Raises: ConfigError naming the file and what is wrong with it."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         experiment = data.pop("experiment", None)
-        if experiment not in (None, "seed"):
+        if experiment not in EXPERIMENTS:
             raise ValueError(f"unknown experiment {experiment!r}")
-        kind: Any = SeedExperiment if experiment else Config
+        kind: Any = EXPERIMENTS[experiment]
         wanted = SECTIONS.keys() & {field.name for field in fields(kind)}
         made = {name: _section(SECTIONS[name], data.pop(name, {}), name) for name in wanted}
         config = _section(kind, {**data, **made}, "")

@@ -23,10 +23,18 @@ from pathlib import Path
 
 import torch
 
-from offline_train import evaluate, parallel, pool, seed_experiment, strategies
+from offline_train import deepafx_experiment, evaluate, parallel, pool, seed_experiment, strategies
 from offline_train.calibrate import calibrate
 from offline_train.checkpoint import progress_bars
-from offline_train.config import CONFIGS, Config, ConfigError, SeedExperiment, read
+from offline_train.config import (
+    CONFIGS,
+    AnyConfig,
+    Config,
+    ConfigError,
+    DeepAFxExperiment,
+    SeedExperiment,
+    read,
+)
 from offline_train.data import DataError, Recording, scan, synthesised
 from offline_train.export import ParityError, export
 from offline_train.model import StyleModel
@@ -65,20 +73,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config_path = options.config or CONFIGS / ("smoke.toml" if options.smoke else "default.toml")
     try:
         config = read(config_path)
-        if options.strategy:
+        if options.strategy and not isinstance(config, DeepAFxExperiment):
             config = dataclasses.replace(config, strategy=options.strategy)
-        if config.strategy not in strategies.names():
+        strategy = getattr(config, "strategy", "ad")
+        if strategy not in strategies.names():
             known = ", ".join(strategies.names())
-            raise ConfigError(f"unknown strategy {config.strategy!r}, known are {known}")
+            raise ConfigError(f"unknown strategy {strategy!r}, known are {known}")
         train, val = scan(options.data) if options.data else synthesised()
         team = parallel.join()
         with team.one_after_the_leader():
             out = open_run(options.out, config, train + val, options.resume)
         torch.set_num_threads(config.threads)
-        if isinstance(config, SeedExperiment):
+        if not isinstance(config, Config):
             if team.size > 1:
-                raise TeamError("the paper's experiment is one process's work")
-            seed_experiment.run(config, train, val, out)
+                raise TeamError("an experiment is one process's work")
+            if isinstance(config, SeedExperiment):
+                seed_experiment.run(config, train, val, out)
+            else:
+                deepafx_experiment.run(config, train, val, out)
             return 0
         model_path = run(config, train, val, out, team)
     except (ConfigError, DataError, RunError, ParityError, TeamError) as error:
@@ -172,9 +184,7 @@ def _pool(
         )
 
 
-def open_run(
-    out: Path, config: Config | SeedExperiment, recordings: Sequence[Recording], resume: bool
-) -> Path:
+def open_run(out: Path, config: AnyConfig, recordings: Sequence[Recording], resume: bool) -> Path:
     """The run's folder, new or of the same run. Raises: RunError where it holds another run."""
     told = hashlib.sha256("\n".join(sorted(str(r.path) for r in recordings)).encode()).hexdigest()
     identity = json.dumps(
