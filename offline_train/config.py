@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,26 @@ def read(path: Path) -> AnyConfig:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"configuration {str(path)!r}: {reason}") from None
     return config
+
+
+def in_small(config: AnyConfig) -> Config:
+    """A run of the same kind in the sizes of `smoke.toml`, which shows in two minutes whether it
+    works. Raises: ConfigError where the configuration is an experiment's."""
+    if not isinstance(config, Config):
+        raise ConfigError("an experiment has no small run")
+    small = read(CONFIGS / "smoke.toml")
+    assert isinstance(small, Config)
+    stages = {}
+    for name in ("settings", "audio"):
+        ours, sizes = getattr(config, name), getattr(small, name)
+        keys = ("steps", "batch", "every", "frames")
+        stages[name] = replace(ours, **{key: getattr(sizes, key) for key in keys})
+        fit = tuple(w for w in ours.windows if w <= small.pools.audio_frames)
+        stages[name] = replace(stages[name], windows=fit)
+    return replace(
+        config, width=small.width, threads=small.threads, examples=small.examples,
+        pools=small.pools, proxies=small.proxies, **stages,
+    )  # fmt: skip
 
 
 def _section(kind: Any, values: dict[str, Any], name: str) -> Any:

@@ -33,6 +33,7 @@ from offline_train.config import (
     ConfigError,
     DeepAFxExperiment,
     SeedExperiment,
+    in_small,
     read,
 )
 from offline_train.data import DataError, Recording, scan, synthesised
@@ -64,15 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="recordings; synthesised where not given")
     parser.add_argument("--out", type=Path, default=Path("runs/latest"), help="the run's folder")
     parser.add_argument("--config", type=Path, help="a TOML file; configs/default.toml")
-    parser.add_argument("--smoke", action="store_true", help="every stage, in under two minutes")
+    parser.add_argument("--smoke", action="store_true", help="all stages of it, in two minutes")
     ways = strategies.names()
     parser.add_argument("--strategy", choices=ways, help="how the loss reaches the parameters")
     parser.add_argument("--resume", action="store_true", help="fail unless --out holds a run")
     parser.add_argument("--ship", action="store_true", help="put the model into realtime/model")
     options = parser.parse_args(given)
-    config_path = options.config or CONFIGS / ("smoke.toml" if options.smoke else "default.toml")
     try:
-        config = read(config_path)
+        own = CONFIGS / ("smoke.toml" if options.smoke else "default.toml")
+        config = read(options.config or own)
+        if options.smoke and options.config:
+            config = in_small(config)
         if options.strategy and not isinstance(config, DeepAFxExperiment):
             config = dataclasses.replace(config, strategy=options.strategy)
         strategy = getattr(config, "strategy", "ad")

@@ -17,7 +17,7 @@ onnx = pytest.importorskip("onnx")
 
 from offline_train import pool, strategies  # noqa: E402
 from offline_train.calibrate import calibrate  # noqa: E402
-from offline_train.config import CONFIGS, ConfigError, Stage, read  # noqa: E402
+from offline_train.config import CONFIGS, ConfigError, Stage, in_small, read  # noqa: E402
 from offline_train.data import synthesised  # noqa: E402
 from offline_train.export import PARITY_BOUND, ParityError, export, export_checkpoint, parity  # noqa: E402
 from offline_train.main import main  # noqa: E402
@@ -249,6 +249,21 @@ def test_every_configuration_in_the_package_reads():
     assert {"default.toml", "smoke.toml", "seed.toml"} <= {path.name for path in found}
     for path in found:
         assert getattr(read(path), "strategy", "ad") in strategies.names()
+
+
+def test_any_run_can_be_tried_in_small():
+    """Its switches, the small run's sizes."""
+    large, small = (read(CONFIGS / name) for name in ("gpu.toml", "smoke.toml"))
+    tried = in_small(large)
+    assert tried.mixed_precision and not small.mixed_precision
+    assert tried.audio.draws == large.audio.draws
+    assert tried.settings.learning_rate == large.settings.learning_rate
+    assert tried.pools == small.pools
+    for stage in ("settings", "audio"):
+        assert getattr(tried, stage).steps == getattr(small, stage).steps
+    assert max(tried.audio.windows) <= small.pools.audio_frames
+    with pytest.raises(ConfigError, match="experiment"):
+        in_small(read(CONFIGS / "seed.toml"))
 
 
 def test_calibration_takes_away_what_the_level_lacks(examples):
