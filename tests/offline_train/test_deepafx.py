@@ -16,7 +16,7 @@ from tests.support import speech_like  # noqa: E402
 
 RATE = 24_000
 SMALL = DeepAFxExperiment(
-    seed=1, sample_rate=RATE, frames=8_192, batch=2, steps=2, every=1, learning_rate=1e-4,
+    seed=1, sample_rate=RATE, frames=8_192, batch=1, steps=2, every=1, learning_rate=1e-4,
     windows=(512, 2048), examples=1, threads=1,
 )  # fmt: skip
 
