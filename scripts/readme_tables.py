@@ -197,6 +197,28 @@ def midi() -> str:
     return "\n".join(lines)
 
 
+def plugins() -> str:
+    """A hosted plugin: what it adds to the latency, costs the audio thread, and misses."""
+    record = _result("plugins")
+    heads = ("frames", "later by", "plugin", "p50", "p99", "p99.9", "max", "blocks without it")
+    lines = [f"| {' | '.join(heads)} |", "|---:|---:|---|" + "---:|" * 5]
+    for row in record["results"]:
+        later = f"{1e3 * row['latency_frames'] / SHOWN_RATE:.2f} ms"
+        for turn in ("without", "running", "stopped", "killed"):
+            figures = row[turn]
+            times = " | ".join(f"{figures['dsp_us'][p]:.0f}" for p in ("p50", "p99", "p999", "max"))
+            missed = f"{figures['missed']} of {figures['blocks']}"
+            lines.append(f"| {row['frames']} | {later} | {turn} | {times} | {missed} |")
+    machine = record["machine"]
+    lines += [
+        "",
+        f"{record['plugin']}, stereo at 48 kHz; microseconds a block, each at its time;",
+        f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs, {machine['scheduler']},",
+        f"load {machine['load_1min']:.1f}; {record['date'][:10]}.",
+    ]
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "hands": hands,
@@ -209,6 +231,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "gil": gil,
     "soak": soak,
     "midi": midi,
+    "plugins": plugins,
 }
 
 
