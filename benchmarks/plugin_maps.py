@@ -42,11 +42,11 @@ class Hosted:
         rows, self.channels = open_plugin(path)
         self.path, self.rows = path, {row.id: row for row in rows}
         self.said: list[str] = []
-        self.replacement = Replacement(plugin_map, "plugin", self.rows, RATE, self.said.append)
+        self.replacement = Replacement(plugin_map, "plugin", self.rows, self.said.append)
 
     def at(self, preset: Preset) -> Effect:
         """The plugin as the map sets it for a preset, blended with the dry sound by its mix."""
-        values = self.replacement.values(preset)
+        values = self.replacement.values(preset, RATE)
         mix = np.float32(values.pop("plugin.mix"))
         knobs = {self.rows[i].index: self.rows[i].to_unit(value) for i, value in values.items()}
 

@@ -172,11 +172,11 @@ class Bridge:
     def set_preset(self, preset: Preset, fade_ms: float | None = None) -> None:
         """Go to `preset` within `fade_ms`, or within the table's smoothing times.
 
-        Of its plugins nothing is known here.
+        Of its plugins only what they replace is known here.
 
         Safe from any thread but the audio thread; the last one wins.
         """
-        preset = preset.with_plugins(())
+        preset = preset.built_in()
         with self._writer:
             frames = fade_frames(self._preset, preset, self.sample_rate, fade_ms)
             coefs = self._prepared.get(preset)
@@ -191,7 +191,7 @@ class Bridge:
 
     def prepare(self, presets: Iterable[Preset]) -> None:
         """Design what may be asked for next, so that `set_preset` has only to publish it."""
-        chains = [preset.with_plugins(()) for preset in presets]
+        chains = [preset.built_in() for preset in presets]
         self._prepared = {chain: design_chain(chain, self.sample_rate) for chain in chains}
 
     def read_input(self) -> tuple[npt.NDArray[np.float32], int]:

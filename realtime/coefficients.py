@@ -32,7 +32,11 @@ assert CHAIN_COEFS == LIMITER + 1
 
 
 def design_chain(preset: Preset, sample_rate: float) -> npt.NDArray[np.float64]:
-    """Coefficients of the whole chain: float64 (69,), the vector that a bridge publishes."""
+    """Coefficients of the whole chain: float64 (69,), the vector that a bridge publishes.
+
+    An effect whose place a plugin of the preset takes is neutral.
+    """
+    preset = preset.built_in()
     coefs = np.empty(CHAIN_COEFS)
     coefs[INPUT_GAIN] = db_to_gain(preset["input.gain_db"])
     bands = [

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from realtime.audio_files import AudioFileError, FilePath, check_input, read_reference
+from realtime.audio_files import AudioFileError, AudioReader, FilePath, check_input, read_reference
 from realtime.capture import GATE_DBFS
 from realtime.hosted import Hosted
 from realtime.interpolate import morph, with_amount
@@ -69,7 +69,7 @@ class FileStyle:
 
 
 def read_style(args: argparse.Namespace) -> FileStyle:
-    """What --preset, --ref and --insert name. Raises: ValueError"""
+    """What --preset, --ref and the options of plugins name. Raises: ValueError"""
     entry = Entry("", Preset.neutral()) if args.preset is None else preset_entry(args.preset)
     hosted = _plugins(args, entry)
     if args.preset is not None:
@@ -90,7 +90,10 @@ def _plugins(args: argparse.Namespace, entry: Entry) -> Hosted:
 
     voice = Voice(sys.stderr)
     presets = [(entry.name, entry.preset)]
-    requested = request(args.insert or (), args.plugin_param or (), presets, voice.say)
+    requested = request(
+        args.insert or (), args.plugin_param or (), presets, voice.say, args.replace or (),
+        args.plugin_map or (),
+    )  # fmt: skip
     if not requested.settings:
         return Hosted()
     from realtime.plugins.rack import describe_rack
@@ -133,6 +136,8 @@ def style_one(
     preset = style.preset or _predict_for_file(args, style, source)
     preset = style.hosted.begin(preset)
     preset = with_amount(preset, 1.0 if args.amount is None else args.amount)
+    with AudioReader(source) as file:
+        preset = style.hosted.follow(preset, file.sample_rate)
     from realtime.file_driver import render_file
 
     compile_chain(voice)

@@ -37,6 +37,10 @@ class Hosted:
         """Plain values that follow from others of a complete preset, unless a hand sets them."""
         return {}
 
+    def follow(self, preset: Preset, sample_rate: int) -> Preset:
+        """A complete preset with the values that follow from its others: no hand is on it."""
+        return preset
+
     def kept(self, preset: Preset) -> Preset:
         """A complete preset as a file should have it."""
         return preset

@@ -67,6 +67,11 @@ def _beginning(
         begin = Entry("", Preset.neutral())
     presets = [begin, *(set_list.entries if set_list else ())]
     plugins = request(
-        args.insert or (), args.plugin_param or (), [(e.name, e.preset) for e in presets], say
+        args.insert or (),
+        args.plugin_param or (),
+        [(e.name, e.preset) for e in presets],
+        say,
+        args.replace or (),
+        args.plugin_map or (),
     )
     return begin, Programs(set_list, begin.name), plugins

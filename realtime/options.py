@@ -70,6 +70,14 @@ def parser() -> argparse.ArgumentParser:
         "eq, comp, dist or reverb (default before-reverb)",
     )  # fmt: skip
     style.add_argument(
+        "--replace", metavar="EFFECT=PLUGIN", action="append", type=_replace,
+        help="a plugin in the place of eq, comp, dist or reverb: their parameters drive its own",
+    )  # fmt: skip
+    style.add_argument(
+        "--plugin-map", metavar="FILE", action="append",
+        help="how a plugin follows the effect that it replaces, as TOML",
+    )  # fmt: skip
+    style.add_argument(
         "--plugin-param", metavar="NAME.PARAM=VALUE", action="append", type=_plugin_param,
         help="a plugin's parameter, such as zamcompx2.threshold=-20",
     )  # fmt: skip
@@ -234,6 +242,12 @@ def _insert(text: str) -> str:
     return _checked(text, parse_insert)
 
 
+def _replace(text: str) -> str:
+    from realtime.plugins.requested import parse_replace
+
+    return _checked(text, parse_replace)
+
+
 def _plugin_param(text: str) -> str:
     from realtime.plugins.requested import parse_value
 
@@ -258,10 +272,10 @@ def check_options(args: argparse.Namespace) -> None:
     if args.measure_latency:
         if sources:
             raise UsageError(f"--measure-latency plays noise: leave out {' and '.join(sources)}")
-    elif not sources and args.set_list is None and not args.insert:
+    elif not sources and args.set_list is None and not (args.insert or args.replace):
         raise UsageError("no sound to go for: give --ref FILE, --ref-live SECONDS or --preset NAME")
-    if args.measure_latency and args.insert:
-        raise UsageError("--measure-latency goes through no plugins: leave out --insert")
+    if args.measure_latency and (args.insert or args.replace):
+        raise UsageError("--measure-latency goes through no plugins: leave them out")
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} do not go together: choose one")
     references = len(args.ref or ())

@@ -144,6 +144,17 @@ class Preset(Mapping[str, float]):
             profile=self._profile,
         )
 
+    def built_in(self) -> Preset:
+        """What is left to the chain itself: no plugins, and the effects whose places some of them
+        take are neutral."""
+        if not self._plugins:
+            return self
+        replaced = {plugin.replaces for plugin in self._plugins}
+        values = {
+            i: v for i, v in NEUTRAL.items() if i.partition(".")[0].rstrip("123456") in replaced
+        }
+        return self.with_plugins(()).with_values(values)
+
     def dry(self) -> Preset:
         """The neutral preset, with this one's plugins in place but not heard: as late as they."""
         return Preset.neutral().with_plugins(replace(plugin, mix=0.0) for plugin in self._plugins)

@@ -63,7 +63,7 @@ class Rig:
             say=lambda line: self.display.say(line),
         )
         begin = self.rack.begin(files.begin.preset)
-        first = with_amount(begin, amount)
+        first = self.rack.follow(with_amount(begin, amount), rate)
         self.bridge = Bridge(rate, ins, outs, first, plan.ref_channel)
         self.bridge.insert(self.rack.inserts)
         self.rack.publish(first, 0.0)

@@ -66,12 +66,24 @@ def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
         )
     output = np.array(block, dtype=np.float32, order="C", copy=True)
     if len(output):
-        chain = Chain(sample_rate, output.shape[1], preset)
+        chain = Chain(sample_rate, output.shape[1], _followed(preset, sample_rate))
         if preset.plugins:
             output = _with_plugins(chain, output)
         else:
             chain.process(output)
     return output.reshape(array.shape)
+
+
+def _followed(preset: Preset, sample_rate: int) -> Preset:
+    """With the values of plugins in an effect's place as the effect's own have them now."""
+    if not any(plugin.replaces for plugin in preset.plugins):
+        return preset
+    from realtime.plugins.rack import describe_rack
+    from realtime.plugins.requested import request
+
+    said: list[str] = []  # of versions and ranges; there is nobody to tell
+    rack = describe_rack(request((), (), [(preset.name, preset)], said.append), said.append)
+    return rack.follow(rack.begin(preset), sample_rate)
 
 
 def _with_plugins(chain: Chain, x: Audio) -> Audio:

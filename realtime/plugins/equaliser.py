@@ -20,9 +20,9 @@ Vector = npt.NDArray[np.float64]
 Range = tuple[float, float]  # both ends alike: fixed
 
 LOWEST_HZ, HIGHEST_HZ, POINTS = 30.0, 16_000.0, 64  # where curves are compared, evenly in octaves
-# A cost for gain itself, so that no two bands shout against each other for a hundredth of a dB.
-_THRIFT = 0.01
-_WORSE_DB = 0.1  # what may be lost to keep bands in their places
+# A cost for gain itself, so that no two bands shout against each other for a tenth of a dB.
+_THRIFT = 0.03
+_WORSE_DB = 0.25  # what may be lost to keep bands in their places
 _STEP = 1e-5  # of a numeric derivative, in octaves and dB
 
 

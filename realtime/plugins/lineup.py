@@ -51,6 +51,7 @@ class Lineup(Hosted):
                 plugins.append(replace(start, mix=0.0, replaces=""))
         for plugin in asked.values():
             raise PluginError(f"{plugin.name!r} from {plugin.path!r} is not in this session")
+        check_places(plugins)
         return preset.with_plugins(plugins)
 
     def _completed(self, start: PluginSetting, plugin: PluginSetting) -> PluginSetting:
@@ -69,7 +70,19 @@ class Lineup(Hosted):
             mix=plugin.mix,
             values=tuple({**values, **dict(plugin.values)}.items()),
             state=plugin.state,
+            replaces=plugin.replaces or (start.replaces if start.name in self.inserted else ""),
         )
+
+
+def check_places(plugins: Iterable[PluginSetting]) -> None:
+    """Raises: PluginError where two plugins have taken one effect's place."""
+    taken: dict[str, str] = {}
+    for plugin in plugins:
+        if plugin.replaces in taken:
+            both = f"{taken[plugin.replaces]} and {plugin.name}"
+            raise PluginError(f"{both} both replace {plugin.replaces}: one of them can")
+        if plugin.replaces:
+            taken[plugin.replaces] = plugin.name
 
 
 def mix_row(name: str) -> PluginParam:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from realtime.plugins.lineup import Lineup
+from realtime.plugins.replace import Replacement
 from realtime.plugins.requested import Requested, values_of
 from realtime.plugins.setting import SMOOTHING_MS, PluginError, PluginSetting
 from realtime.plugins.status import PluginStatus
@@ -22,12 +23,19 @@ if TYPE_CHECKING:
 class Rack(Lineup):
     """hosts: the plugins, running, as they start. requested: what they are there for.
 
-    sample_rate: Hz. asked: id -> plain value of what --plugin-param says.
+    sample_rate: Hz. say: told what a plugin in an effect's place cannot do.
+    asked: id -> plain value of what --plugin-param says.
 
     Raises: PluginError if it says what no plugin has.
     """
 
-    def __init__(self, hosts: Sequence[PluginHost], requested: Requested, sample_rate: int) -> None:
+    def __init__(
+        self,
+        hosts: Sequence[PluginHost],
+        requested: Requested,
+        sample_rate: int,
+        say: Callable[[str], None],
+    ) -> None:
         self.hosts = tuple(hosts)
         self._rate = sample_rate
         rows = [row for host in hosts for row in host.parameters]
@@ -37,6 +45,10 @@ class Rack(Lineup):
         self._standing = {start.name: start for start in starts}
         self.settings = tuple(_with(start, self.asked) for start in starts)
         self._before: Mapping[str, PluginStatus] = {}
+        self._replacements = {
+            (name, found.replaces): Replacement(found, name, self.params, say)
+            for name, found in requested.maps
+        }
 
     @property
     def latency_frames(self) -> int:
@@ -51,6 +63,33 @@ class Rack(Lineup):
     def begin(self, preset: Preset) -> Preset:
         """As `Hosted.begin`, with what --plugin-param says."""
         return self.complete(preset).with_values(self.asked)
+
+    def complete(self, preset: Preset) -> Preset:
+        """As `Lineup.complete`.
+
+        Raises: PluginError also where a plugin replaces what it does not in this session.
+        """
+        complete = super().complete(preset)
+        for plugin in complete.plugins:
+            if plugin.replaces and (plugin.name, plugin.replaces) not in self._replacements:
+                raise PluginError(f"{plugin.name} does not replace {plugin.replaces} here")
+        return complete
+
+    def driven(self, preset: Preset) -> dict[str, float]:
+        """As `Hosted.driven`: of plugins in an effect's place, but for what --plugin-param says."""
+        return self._driven(preset, self._rate)
+
+    def follow(self, preset: Preset, sample_rate: int) -> Preset:
+        """As `Hosted.follow`."""
+        return preset.with_values(self._driven(preset, sample_rate))
+
+    def _driven(self, preset: Preset, sample_rate: int) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for plugin in preset.plugins:
+            if plugin.replaces:
+                replacement = self._replacements[plugin.name, plugin.replaces]
+                found |= replacement.values(preset, sample_rate)
+        return {target: value for target, value in found.items() if target not in self.asked}
 
     def publish(self, preset: Preset, fade_ms: float | None) -> None:
         """Set the plugins as a complete preset has them, within `fade_ms` or their smoothing."""
@@ -111,7 +150,7 @@ def open_rack(
     Raises: PluginError where one cannot be loaded; none is left running then.
     """
     if not requested.settings:
-        return Rack((), requested, sample_rate)
+        return Rack((), requested, sample_rate, say)
     if sys.platform == "win32":
         raise PluginError("plugins cannot be hosted on Windows yet")
     from realtime.plugins.host import PluginHost
@@ -127,7 +166,7 @@ def open_rack(
                 pass
         order = [setting.name for setting in requested.settings]
         hosts.sort(key=lambda host: order.index(host.setting.name))
-        return Rack(hosts, requested, sample_rate)
+        return Rack(hosts, requested, sample_rate, say)
     except BaseException:
         for host in hosts:
             host.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from realtime.dsp.reverb import T60_MIN, T60_SPAN
 from realtime.dsp.units import db_to_gain, gain_to_db
-from realtime.params import BY_ID, IDS, NEUTRAL
+from realtime.params import BY_ID, IDS
 from realtime.plugins import equaliser
 from realtime.plugins.plugin_map import MapBand, PluginMap
 from realtime.plugins.setting import MIX, PluginParam
@@ -17,6 +17,10 @@ Bands = tuple[tuple[str, float, float, float], ...]  # ours, as design_peq takes
 
 Q_MIN = BY_ID["eq1.q"].minimum
 _FAR_DB = 1.0  # an equaliser's curve that is further off than this is said
+
+
+def _quiet(message: str) -> None:
+    pass
 
 
 class Replacement:
@@ -31,8 +35,7 @@ class Replacement:
         plugin_map: PluginMap,
         name: str,
         params: Mapping[str, PluginParam],
-        sample_rate: float,
-        say: Callable[[str], None] = lambda message: None,
+        say: Callable[[str], None] = _quiet,
     ) -> None:
         """name: the plugin's in the chain. params: of all plugins there, by "NAME.KEY".
 
@@ -40,8 +43,7 @@ class Replacement:
         constant that it cannot take.
         """
         self.effect, self.name = plugin_map.replaces, name
-        self._map, self._sample_rate, self._say = plugin_map, sample_rate, say
-        self._own = {i: NEUTRAL[i] for i in IDS if i.startswith(self.effect)}
+        self._map, self._say = plugin_map, say
         self._said: set[str] = set()
         rows = {i.split(".", 1)[1]: p for i, p in params.items() if i.startswith(f"{name}.")}
         for key in plugin_map.targets:
@@ -54,32 +56,29 @@ class Replacement:
                 span = f"{rows[key].minimum:g}..{rows[key].maximum:g}"
                 raise plugin_map.error(key, f"{key} is {value:g}, outside the plugin's {span}")
         self._rows = rows
-        self._last: tuple[Bands, equaliser.Fit] | None = None
+        self._last: tuple[tuple[Bands, float], equaliser.Fit] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Whom it tells does not go along to another process."""
+        return {**vars(self), "_say": _quiet}
 
     @property
     def driven(self) -> tuple[str, ...]:
         """Ids of the plugin's parameters that follow ours, or that the map keeps still."""
         return tuple(f"{self.name}.{key}" for key in dict.fromkeys((MIX, *self._map.targets)))
 
-    def neutral(self, preset: Preset) -> Preset:
-        """The preset with our own effect doing nothing."""
-        return preset.with_values(self._own)
-
-    def split(self, preset: Preset) -> tuple[Preset, dict[str, float]]:
-        """What is left to the chain, and the plugin's values, by id, for the rest."""
-        return self.neutral(preset), self.values(preset)
-
-    def values(self, preset: Preset) -> dict[str, float]:
+    def values(self, preset: Preset, sample_rate: float) -> dict[str, float]:
         """Plain values by id of all the plugin's parameters that the map names, and of its mix.
 
-        What goes beyond the plugin's range stands at its end, and is said the first time.
+        sample_rate: Hz, towards whose half the curves of equalisers bend. What goes beyond the
+        plugin's range stands at its end, and is said the first time.
         """
         ours = sources(preset, self._map.wet_gain_db)
         wanted = {MIX: 1.0, **self._map.constants}
         for key, drive in self._map.drives.items():
             wanted[key] = drive.curve(ours[drive.source])
         if self.effect == "eq":
-            wanted.update(self._equaliser(preset))
+            wanted.update(self._equaliser(preset, sample_rate))
         return {f"{self.name}.{key}": self._clamped(key, value) for key, value in wanted.items()}
 
     def _clamped(self, key: str, value: float) -> float:
@@ -96,14 +95,14 @@ class Replacement:
             )
         return clamped
 
-    def _equaliser(self, preset: Preset) -> dict[str, float]:
+    def _equaliser(self, preset: Preset, sample_rate: float) -> dict[str, float]:
         bands = tuple(
             (kind, preset[f"eq{b}.freq_hz"], preset[f"eq{b}.gain_db"], preset[f"eq{b}.q"])
             for b, kind in enumerate(preset.band_types, start=1)
         )
-        if self._last is None or self._last[0] != bands:
+        if self._last is None or self._last[0] != (bands, sample_rate):
             near = self._last[1] if self._last else None
-            self._last = bands, self._fit(bands, near)
+            self._last = (bands, sample_rate), self._fit(bands, sample_rate, near)
         fit = self._last[1]
         if fit.residual_db > _FAR_DB and "" not in self._said:
             self._said.add("")
@@ -123,8 +122,7 @@ class Replacement:
                 wanted[band.q] = band.q_curve(q)
         return wanted
 
-    def _fit(self, bands: Bands, near: equaliser.Fit | None) -> equaliser.Fit:
-        rate = self._sample_rate
+    def _fit(self, bands: Bands, rate: float, near: equaliser.Fit | None) -> equaliser.Fit:
         level = self._range(self._map.level) if self._map.level else (0.0, 0.0)
         if self._map.graphic:
             ends = [self._range(key) for key in self._map.graphic]

@@ -7,10 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from realtime.plugins.lineup import check_value
+from realtime.plugins.lineup import check_places, check_value
+from realtime.plugins.map_files import find_map, load_map
+from realtime.plugins.plugin_map import PluginMap
 from realtime.plugins.setting import (
     DEFAULT_SLOT,
+    PLACES,
     POINTS,
     SLOTS,
     PluginError,
@@ -20,19 +24,24 @@ from realtime.plugins.setting import (
 )
 from realtime.preset import Preset
 
+if TYPE_CHECKING:
+    from realtime.plugins.found import Found
+
 _TARGET = re.compile(r"([a-z0-9-]+)\.([a-z0-9_]+)")
 
 
 @dataclass(frozen=True)
 class Requested:
     """settings: the plugins in the order of the signal, as they start by themselves or by the
-    state that a preset has. inserted: names of those that --insert brings. values: what
-    --plugin-param says, as `parse_value` takes it.
+    state that a preset has. inserted: names of those that --insert and --replace bring. values:
+    what --plugin-param says, as `parse_value` takes it. maps: the name of each plugin that
+    replaces an effect, and how.
     """
 
     settings: tuple[PluginSetting, ...] = ()
     inserted: frozenset[str] = frozenset()
     values: tuple[str, ...] = ()
+    maps: tuple[tuple[str, PluginMap], ...] = ()
 
 
 def parse_insert(text: str) -> tuple[str, str]:
@@ -50,6 +59,16 @@ def parse_insert(text: str) -> tuple[str, str]:
         hint = f", did you mean {close[0]!r}?" if close else ""
         raise PluginError(f"there is no slot {slot!r}{hint} (there are {', '.join(SLOTS)})")
     return path, SLOTS[slot]
+
+
+def parse_replace(text: str) -> tuple[str, str]:
+    """`EFFECT=PLUGIN` -> (effect, path or name). Raises: PluginError"""
+    effect, equals, path = text.partition("=")
+    if not equals or not path:
+        raise PluginError(f"{text!r} is not EFFECT=PLUGIN, such as comp=ZamCompX2")
+    if effect not in PLACES:
+        raise PluginError(f"{effect!r} cannot be replaced: {', '.join(PLACES)} can")
+    return effect, path
 
 
 def parse_value(text: str) -> tuple[str, str]:
@@ -87,42 +106,83 @@ def request(
     values: Sequence[str],
     presets: Iterable[tuple[str, Preset]],
     say: Callable[[str], None],
+    replaced: Sequence[str] = (),
+    map_paths: Sequence[str] = (),
 ) -> Requested:
     """What a session needs whose presets are `presets`, each with its name for a person.
 
-    inserts, values: as the options have them. say: told where a plugin is not quite the one that
-    a preset was made with.
+    inserts, values, replaced, map_paths: as --insert, --plugin-param, --replace and --plugin-map
+    have them. say: told where a plugin is not quite the one that a preset was made with.
 
-    Raises: PluginError where a plugin is not there, or cannot be used.
+    Raises: PluginError where a plugin is not there, cannot be used or has no map.
     """
-    settings: dict[str, PluginSetting] = {}
+    own = [load_map(path) for path in map_paths]
+    needed = _Needed(own, say)
     for name, preset in presets:
         for plugin in preset.plugins:
-            other = settings.get(plugin.name)
-            if other is None:
-                settings[plugin.name] = _checked(plugin, f"preset {name!r}", say)
-            elif other.identity != plugin.identity:
-                raise PluginError(
-                    f"preset {name!r}: {plugin.name!r} is {plugin.path!r} {plugin.point}, and "
-                    f"{other.path!r} {other.point} in another preset: give it another name"
-                )
-    inserted = []
-    for text in inserts:
-        from realtime.plugins.scan import find_plugin
-
-        path, point = parse_insert(text)
-        found = find_plugin(path)
-        name = handle(found.name, settings)
-        inserted.append(name)
-        settings[name] = PluginSetting(
-            name, found.path, point, found.identifier, found.version, found.component
-        )
+            needed.of_preset(plugin, f"preset {name!r}")
+    inserted = [needed.insert(*parse_insert(text)) for text in inserts]
+    for text in replaced:
+        effect, path = parse_replace(text)
+        inserted.append(needed.insert(path, PLACES[effect], effect))
+    settings = needed.settings
+    check_places(settings[name] for name in inserted)
     for text in values:
         name = parse_value(text)[0].partition(".")[0]
         if name not in settings:
             raise PluginError(f"--plugin-param {text}: {_unknown(name, settings)}")
+    for unused in own:
+        if unused not in needed.maps.values():
+            raise PluginError(f"{unused.where}{unused.plugin} replaces no {unused.replaces} here")
     in_order = sorted(settings.values(), key=lambda plugin: POINTS.index(plugin.point))
-    return Requested(tuple(in_order), frozenset(inserted), tuple(values))
+    maps = tuple((name, found) for (name, _), found in needed.maps.items())
+    return Requested(tuple(in_order), frozenset(inserted), tuple(values), maps)
+
+
+class _Needed:
+    """The plugins of a session by their names there, and the maps of those that replace."""
+
+    def __init__(self, own: Sequence[PluginMap], say: Callable[[str], None]) -> None:
+        self.settings: dict[str, PluginSetting] = {}
+        self.maps: dict[tuple[str, str], PluginMap] = {}
+        self._own, self._say = own, say
+
+    def of_preset(self, plugin: PluginSetting, whose: str) -> None:
+        """One that a preset names."""
+        other = self.settings.get(plugin.name)
+        if other is None:
+            found = _installed(plugin, whose, self._say)
+            fitting = replace(plugin, identifier=found.identifier, version=found.version)
+            self.settings[plugin.name] = replace(fitting, mix=1.0, values=())
+        elif other.identity != plugin.identity:
+            raise PluginError(
+                f"{whose}: {plugin.name!r} is {plugin.path!r} {plugin.point}, and "
+                f"{other.path!r} {other.point} in another preset: give it another name"
+            )
+        if plugin.replaces:
+            self._map(plugin.name, _installed(plugin, whose, self._say).name, plugin.replaces)
+
+    def insert(self, path: str, point: str, effect: str = "") -> str:
+        """One that an option names: what it is called here. A preset may have it already."""
+        from realtime.plugins.scan import find_plugin
+
+        found = find_plugin(path)
+        for known in self.settings.values():
+            same = (known.path, known.component) == (found.path, found.component)
+            if effect and same and known.replaces == effect:
+                return known.name
+        name = handle(found.name, self.settings)
+        if effect:
+            self._map(name, found.name, effect)
+        self.settings[name] = PluginSetting(
+            name, found.path, point, found.identifier, found.version, found.component,
+            replaces=effect,
+        )  # fmt: skip
+        return name
+
+    def _map(self, name: str, plugin: str, effect: str) -> None:
+        if (name, effect) not in self.maps:
+            self.maps[name, effect] = find_map(plugin, effect, self._own)
 
 
 def values_of(texts: Iterable[str], params: Mapping[str, PluginParam]) -> dict[str, float]:
@@ -141,8 +201,8 @@ def values_of(texts: Iterable[str], params: Mapping[str, PluginParam]) -> dict[s
     return found
 
 
-def _checked(plugin: PluginSetting, whose: str, say: Callable[[str], None]) -> PluginSetting:
-    """A preset's plugin as it is installed here, with none of its values set."""
+def _installed(plugin: PluginSetting, whose: str, say: Callable[[str], None]) -> Found:
+    """A preset's plugin as it is installed here."""
     from realtime.plugins.scan import find_plugin
 
     if not Path(plugin.path).exists():
@@ -162,8 +222,7 @@ def _checked(plugin: PluginSetting, whose: str, say: Callable[[str], None]) -> P
             f"{whose}: {plugin.name} is version {found.version} here, and was {plugin.version}; "
             "it is used as it is"
         )
-    plugin = replace(plugin, identifier=found.identifier, version=found.version)
-    return replace(plugin, mix=1.0, values=())
+    return found
 
 
 def _unknown(name: str, settings: Mapping[str, PluginSetting]) -> str:
