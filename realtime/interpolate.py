@@ -61,9 +61,10 @@ def morph(a: Preset, b: Preset, position: float, rows: Mapping[str, Param] | Non
             f"no morph between {a.name!r} and {b.name!r}: "
             f"profiles {a.profile!r} and {b.profile!r} have different kinds of EQ bands"
         )
-    plugins = _plugins_between(a, b, position, rows or {})
+    _check_plugins(a, b)
     if position in (0.0, 1.0):
         return b if position else a
+    plugins = _plugins_between(a, b, position, rows or {})
     values = {i: _between(BY_ID[i], a[i], b[i], position) for i in IDS}
     return a.with_plugins(plugins).with_values(values)
 
@@ -73,6 +74,16 @@ def _between(param: Param, start: float, end: float, position: float) -> float:
     if param.taper == "log":
         return param.clamp(start * (end / start) ** position)
     return param.clamp(start + (end - start) * position)
+
+
+def _check_plugins(a: Preset, b: Preset) -> None:
+    identities = {plugin.name: plugin.identity for plugin in a.plugins}
+    for plugin in b.plugins:
+        if identities.get(plugin.name, plugin.identity) != plugin.identity:
+            raise PresetError(
+                f"no morph between {a.name!r} and {b.name!r}: {plugin.name!r} is another plugin, "
+                "or elsewhere in the chain"
+            )
 
 
 def _plugins_between(
@@ -87,11 +98,6 @@ def _plugins_between(
             assert alone is not None
             part = 1.0 - position if start else position
             plugins.append(replace(alone, mix=alone.mix * part))
-        elif start.identity != end.identity:
-            raise PresetError(
-                f"no morph between {a.name!r} and {b.name!r}: {name!r} is another plugin, or "
-                "elsewhere in the chain"
-            )
         else:
             plugins.append(_plugin_between(start, end, position, rows))
     return plugins
@@ -100,21 +106,23 @@ def _plugins_between(
 def _plugin_between(
     start: PluginSetting, end: PluginSetting, position: float, rows: Mapping[str, Param]
 ) -> PluginSetting:
-    nearer = dict((start if position < 0.5 else end).values)
-    both = dict(start.values).keys() & dict(end.values).keys()
-    for key in both:
-        ends = dict(start.values)[key], dict(end.values)[key]
+    nearer = start if position < 0.5 else end
+    starts, values = dict(start.values), dict(nearer.values)
+    for key, last in end.values:
+        if key not in starts:
+            continue
+        ends = starts[key], last
         row = rows.get(f"{start.name}.{key}")
         if ends[0] == ends[1]:
-            nearer[key] = ends[0]
+            values[key] = last
         elif row is None:
-            nearer[key] = _straight(*ends, position)
+            values[key] = _straight(*ends, position)
         else:
             units = row.to_unit(ends[0]), row.to_unit(ends[1])
-            nearer[key] = row.from_unit(_straight(*units, position))
+            values[key] = row.from_unit(_straight(*units, position))
     mix = min(1.0, max(0.0, _straight(start.mix, end.mix, position)))
-    state = (start if position < 0.5 else end).state
-    return replace(start, mix=mix, values=tuple(nearer.items()), state=state)
+    # Of what stands in only one of the two, the nearer one's is taken.
+    return replace(nearer, values=()).with_values({**values, MIX: mix})
 
 
 def _straight(start: float, end: float, position: float) -> float:

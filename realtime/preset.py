@@ -51,14 +51,9 @@ class Preset(Mapping[str, float]):
         if profile not in PROFILES:
             raise PresetError(f"unknown profile {profile!r}, known are {', '.join(PROFILES)}")
         merged = PROFILES[profile].values()
-        plugins = tuple(plugins)
+        plugins = _distinct(tuple(plugins))
         hosted: dict[str, dict[str, float]] = {plugin.name: {} for plugin in plugins}
-        for param_id, value in (values or {}).items():
-            owner, _, key = param_id.partition(".")
-            if owner in hosted:
-                hosted[owner][key] = value
-            else:
-                merged[param_id] = _checked(param_id, value)
+        merged = _checked_values(values or {}, hosted, merged)
         self._plugins = _set(plugins, hosted)
         for plugin in self._plugins:
             merged.update(plugin.items())
@@ -123,26 +118,35 @@ class Preset(Mapping[str, float]):
 
     def with_values(self, values: Mapping[str, float], name: str | None = None) -> Preset:
         """A copy with some values changed. Raises: PresetError as the constructor."""
-        return Preset(
-            {**self._values, **values},
-            plugins=self._plugins,
-            name=self._name if name is None else name,
-            description=self._description,
-            profile=self._profile,
-        )
+        if name is not None and name != self._name:
+            return Preset(
+                {**self._values, **values},
+                plugins=self._plugins,
+                name=name,
+                description=self._description,
+                profile=self._profile,
+            )
+        hosted: dict[str, dict[str, float]] = {plugin.name: {} for plugin in self._plugins}
+        # A hand calls this a thousand times a second: what is here has been checked.
+        changed = _checked_values(values, hosted, self._values)
+        return self._copy(changed, _set(self._plugins, hosted))
 
     def with_plugins(self, plugins: Iterable[PluginSetting]) -> Preset:
         """A copy with these plugins in place of its own. Raises: PresetError"""
         plugins = tuple(plugins)
         if plugins == self._plugins:
             return self
-        return Preset(
-            {i: self._values[i] for i in IDS},
-            plugins=plugins,
-            name=self._name,
-            description=self._description,
-            profile=self._profile,
-        )
+        return self._copy({i: self._values[i] for i in IDS}, _distinct(plugins))
+
+    def _copy(self, values: dict[str, float], plugins: tuple[PluginSetting, ...]) -> Preset:
+        """This preset with other values, checked, and plugins, whose own values go over those."""
+        copy = object.__new__(Preset)
+        for plugin in plugins:
+            values.update(plugin.items())
+        copy._values, copy._plugins = values, plugins
+        copy._name, copy._description = self._name, self._description
+        copy._profile = self._profile
+        return copy
 
     def built_in(self) -> Preset:
         """What is left to the chain itself: no plugins, and the effects whose places some of them
@@ -253,12 +257,30 @@ def save_preset(preset: Preset, path: str | os.PathLike[str]) -> None:
         raise PresetError(f"cannot write preset {str(path)!r}: {error.strerror}") from None
 
 
+def _checked_values(
+    values: Mapping[str, float], hosted: dict[str, dict[str, float]], before: Mapping[str, float]
+) -> dict[str, float]:
+    """`before` with those of `values` that are the table's; all others go to their plugin's."""
+    found = dict(before)
+    for param_id, value in values.items():
+        owner, _, key = param_id.partition(".")
+        if owner not in hosted:
+            found[param_id] = _checked(param_id, value)
+        elif value != before.get(param_id):
+            hosted[owner][key] = value
+    return found
+
+
+def _distinct(plugins: tuple[PluginSetting, ...]) -> tuple[PluginSetting, ...]:
+    if len({plugin.name for plugin in plugins}) < len(plugins):
+        raise PresetError(f"plugins need names of their own: {[p.name for p in plugins]}")
+    return plugins
+
+
 def _set(
     plugins: tuple[PluginSetting, ...], values: Mapping[str, Mapping[str, float]]
 ) -> tuple[PluginSetting, ...]:
     """The plugins with what `values` has for each by its name."""
-    if len(values) < len(plugins):
-        raise PresetError(f"plugins need names of their own: {[p.name for p in plugins]}")
     try:
         return tuple(p.with_values(values[p.name]) if values[p.name] else p for p in plugins)
     except PluginError as error:

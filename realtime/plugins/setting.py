@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from realtime.params import IDS, Param
 
@@ -137,9 +137,15 @@ class PluginSetting:
 
         Raises: PluginError on a key or value that cannot be.
         """
-        own = {key: value for key, value in values.items() if key != MIX}
-        mix = values.get(MIX, self.mix)
-        return replace(self, mix=mix, values=tuple((dict(self.values) | own).items()))
+        for key, value in values.items():
+            _check_value(self.name, key, value)
+        own = dict(self.values) | {k: float(v) for k, v in values.items() if k != MIX}
+        # What is taken over has been checked; hands come here a thousand times a second.
+        copy = object.__new__(PluginSetting)
+        copy.__dict__.update(self.__dict__)
+        mix = float(values.get(MIX, self.mix))
+        copy.__dict__.update(mix=mix, values=tuple(sorted(own.items())))
+        return copy
 
 
 def handle(name: str, taken: Collection[str]) -> str:
