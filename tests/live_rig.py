@@ -24,9 +24,7 @@ class Live:
     said: lines of its stderr. times: `time.monotonic()` at which each came.
     """
 
-    def __init__(
-        self, *args: object, stdin: int = subprocess.DEVNULL, ready: str = READY, **env: str
-    ) -> None:
+    def __init__(self, *args: object, stdin: int = subprocess.DEVNULL, **env: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "realtime.cli", *map(str, args)],
             stdin=stdin,
@@ -45,8 +43,6 @@ class Live:
         ]
         for reader in self._readers:
             reader.start()
-        if ready:
-            self.wait_for(ready)
 
     def _read_lines(self) -> None:
         assert self.process.stderr is not None
@@ -96,8 +92,10 @@ def afx_live(
     *args: object, stdin: int = subprocess.DEVNULL, ready: str = READY, **env: str
 ) -> Iterator[Live]:
     """A `Live` that has said `ready` ("": at once), and is gone afterwards."""
-    live = Live(*args, stdin=stdin, ready=ready, **env)
+    live = Live(*args, stdin=stdin, **env)
     try:
+        if ready:
+            live.wait_for(ready)
         yield live
     finally:
         if live.process.poll() is None:

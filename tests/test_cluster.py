@@ -35,6 +35,10 @@ class Cluster:
         self._folder = folder
         self._file = folder / "scheduler.json"
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.address = ""
+
+    def begin(self) -> None:
+        """Start the scheduler."""
         self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self._file)
         )
@@ -79,6 +83,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     compile_all()
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
+        cluster.begin()
         cluster.worker("one")
         cluster.worker("two")
         yield cluster
