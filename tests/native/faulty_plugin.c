@@ -6,8 +6,9 @@
  *   CHANNELS  that each gives, 1 or 2. INPUTS  that each takes: as many, or 0 for an instrument
  *   LATENCY   frames that it delays the sound by, and reports
  *   ON_LOAD   a statement that runs when the file is loaded: CRASH, HANG or empty
- * Set when it runs: $FAULTY_FUSE, a file of so many bytes as hangs and crashes are left; each takes
- * one away, and with none left nothing fails. Without the variable they never end.
+ * Set when it runs: $FAULTY_FUSE, a file with an "h" for each hang and a "c" for each crash that is
+ * left. Each takes the last byte away, or does not come about where that is none of its own.
+ * Without the variable they never end.
  */
 #define _GNU_SOURCE
 #include <math.h>
@@ -17,12 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define VERSION "1.2.3"
-#define VENDOR "afx-live tests"
 #define CATEGORY (INPUTS ? "Fx|Tools" : "Instrument|Synth")
 #define CRASH raise(SIGSEGV)
 #define HANG for (;;) pause()
@@ -196,19 +193,19 @@ static int32_t get_arrangement(void *s, int32_t direction, int32_t index, uint64
 static int32_t can_process(void *s, int32_t sample_size) { (void)s; return sample_size != FLOAT32; }
 static uint32_t latency(void *s) { (void)s; return LATENCY; }
 
-static int fuse_burns(void) {
+static int fuse_burns(int kind) {
     const char *path = getenv("FAULTY_FUSE");
-    struct stat fuse;
-    if (!path) return 1;
-    return !stat(path, &fuse) && fuse.st_size > 0 && !truncate(path, fuse.st_size - 1);
+    FILE *fuse = path ? fopen(path, "r+") : NULL;
+    if (!fuse) return !path;
+    int burns = !fseek(fuse, -1, SEEK_END) && fgetc(fuse) == kind;
+    burns = burns && !ftruncate(fileno(fuse), ftell(fuse) - 1);
+    fclose(fuse);
+    return burns;
 }
 static void fail(int fault, double late_ms) {
-    if (fault == HANGS && fuse_burns()) HANG;
-    if (fault == CRASHES && fuse_burns()) CRASH;
-    if (fault == IS_LATE) {
-        long ns = (long)(late_ms * 1e6);
-        nanosleep(&(struct timespec){ns / 1000000000, ns % 1000000000}, NULL);
-    }
+    if (fault == HANGS && fuse_burns('h')) HANG;
+    if (fault == CRASHES && fuse_burns('c')) CRASH;
+    if (fault == IS_LATE) usleep((useconds_t)(late_ms * 1e3));
 }
 static int32_t process(void *s, struct process_data *data) {
     struct plugin *p = OF(s, processor);
@@ -297,7 +294,7 @@ static int32_t class_info(void *s, int32_t i, struct class_info *info) {
     return OK;
 }
 static int32_t class_info2(void *s, int32_t i, struct class_info2 *info) {
-    *info = (struct class_info2){.vendor = VENDOR, .version = VERSION, .sdk = "VST 3.7"};
+    *info = (struct class_info2){.vendor = "afx-live tests", .version = "1.2.3"};
     strcpy(info->subcategories, CATEGORY);
     return class_info(s, i, &info->base);
 }

@@ -33,7 +33,8 @@ def compile_plugin(
     and reports. on_load: "CRASH", "HANG" or "".
 
     Parameters: gain (-40..20 dB), late (0..1000 ms), fault (0 none, 1 hang, 2 crash, 3 NaN, 4 as
-    late as `late` says). $FAULTY_FUSE: a file with so many bytes as hangs and crashes are left.
+    late as `late` says). $FAULTY_FUSE: a file with an "h" for each hang and a "c" for each crash
+    that is left; without the variable they never end.
     """
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
