@@ -19,6 +19,7 @@ from typing import Any
 from realtime import lifeline, same_python
 
 _STOP_SECONDS = 0.6  # for an engine to begin its end: whoever stops waits a second at most
+_START_SECONDS = 0.2  # the same for one that plays nothing yet: there is nothing to lose
 _CLOSE_SECONDS = 3.0  # for one that has begun: it measures what was played
 _LAST_WORDS_SECONDS = 1.0  # for one that lost its device: it measures too
 _STOP_LOOK_SECONDS = 0.005
@@ -76,7 +77,7 @@ class EngineProcess:
     def stop(self) -> None:
         """Ask it to end."""
         self.line.send(lifeline.STOP)
-        self._leave(_STOP_SECONDS)
+        self._leave(_STOP_SECONDS if self.running else _START_SECONDS)
 
     def overdue(self, waited: float) -> bool:
         """Whether it should have gone by now; `waited`: seconds since the last question."""
