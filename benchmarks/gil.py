@@ -5,8 +5,9 @@
 Both run the same chain on a real JACK server while, in their own process, three Python threads
 spin, one makes and collects garbage, one runs the ONNX model in a loop, and a fifth moves all
 parameters 1000 times a second. `served` are the blocks that the callback handled of those that
-the server `offered`, which a second JACK client with a compiled callback counts. pedalboard's
-AudioStream has no JACK and cannot take part. Needs the extra `dev` for that client.
+the server `offered`, which a second JACK client with a compiled callback counts. Beside them plays
+pedalboard's AudioStream with its effects of the same kinds, where ALSA has its plugin for JACK
+(Debian: libasound2-plugins); what it serves may lack effects. Needs the extra `dev`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -27,13 +29,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import audio_stream
 from benchmarks.jack_server import PERIOD, SAMPLE_RATE, jack_server
 from benchmarks.machine import ROOT, describe, write_json
 
 SECONDS = 20.0
 SPINNERS = 3
 MOVES_PER_SECOND = 1_000
-KINDS = ("compiled", "python")
+KINDS = ("compiled", "python", "pedalboard")
 
 
 def load(stop: threading.Event, move: Callable[[int], None]) -> list[threading.Thread]:
@@ -163,6 +166,16 @@ def run_python(seconds: float) -> dict[str, Any]:
     return {**seen, "dsp_us": dsp_us, "device_gaps": gaps}
 
 
+def run_pedalboard(seconds: float) -> dict[str, Any]:
+    """pedalboard's own stream under load. It does not say how long its blocks take."""
+
+    def under_load(move: Callable[[int], None], silent: Callable[[], int]) -> dict[str, Any]:
+        row = _under_load(seconds, move, silent)
+        return {"offered": row["offered"], "served": row["offered"] - row["served"]}
+
+    return audio_stream.run(_presets(), under_load)
+
+
 def _presets() -> list[Any]:
     from realtime.preset import factory_presets, load_preset
 
@@ -200,28 +213,33 @@ def main(argv: list[str] | None = None) -> int:
     if importlib.util.find_spec("jack") is None:
         parser.error("JACK-Client is not installed: pip install 'afx-live[dev]'")
     if args.kind:
-        run = run_compiled if args.kind == "compiled" else run_python
-        print(json.dumps(run(args.seconds)))
+        runs = {"compiled": run_compiled, "python": run_python, "pedalboard": run_pedalboard}
+        print(json.dumps(runs[args.kind](args.seconds)))
         return 0
     record: dict[str, Any] = describe(("numpy", "numba", "sounddevice", "onnxruntime"))
     record["results"] = {}
     table = Table(title=f"{PERIOD} frames at {SAMPLE_RATE} Hz, {args.seconds:g} s each")
     for heading in ("callback", "offered", "served", "share", "DSP p50", "p99", "p99.9", "max us"):
         table.add_column(heading, justify="right")
-    with jack_server() as server:
-        for kind in KINDS:
+    with tempfile.TemporaryDirectory() as folder, jack_server() as server:
+        alsa = audio_stream.environment(Path(folder))
+        environment = {**server.environment, **(alsa or {})}
+        for kind in KINDS if alsa else KINDS[:2]:
             child = [sys.executable, "-m", "benchmarks.gil", "--kind", kind]
             done = subprocess.run(
                 [*child, "--seconds", str(args.seconds)],
-                env=server.environment, cwd=ROOT, capture_output=True, text=True,
+                env=environment, cwd=ROOT, capture_output=True, text=True,
             )  # fmt: skip
             if done.returncode:
                 raise SystemExit(done.stderr.strip())
             row = json.loads(done.stdout.splitlines()[-1])
             record["results"][kind] = row
             share = f"{100 * row['served'] / row['offered']:.1f} %"
-            times = (f"{row['dsp_us'][key]:.1f}" for key in ("p50", "p99", "p999", "max"))
+            parts = ("p50", "p99", "p999", "max")
+            times = [f"{row['dsp_us'][part]:.1f}" for part in parts if "dsp_us" in row]
             table.add_row(kind, str(row["offered"]), str(row["served"]), share, *times)
+    if alsa is None:
+        print("without pedalboard's AudioStream: Debian's libasound2-plugins is not installed")
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     if args.json:
         write_json(args.json, record)
