@@ -35,6 +35,7 @@ SAMPLE_RATE = 48_000
 FRAMES = (64, 128, 512)
 SECONDS = 10.0
 PRESET = "hall"
+_BEFORE_SECONDS = 0.1
 
 
 def play(bridge: Bridge, frames: int, seconds: float) -> dict[str, float]:
@@ -62,6 +63,10 @@ def measure(found: Found, frames: int, seconds: float) -> dict[str, Any]:
         ("killed", lambda: os.kill(host.pid, signal.SIGKILL)),
     )
     try:
+        bridge = Bridge(SAMPLE_RATE)
+        bridge.insert([("before-reverb", host.record_address)])
+        play(bridge, frames, _BEFORE_SECONDS)
+        host.tend()  # it has seen the audio thread, and takes a priority behind it
         for turn, begin in turns:
             bridge = Bridge(SAMPLE_RATE, preset=load_preset(PRESET))
             if turn != "without":

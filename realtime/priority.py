@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
 
@@ -22,15 +23,39 @@ def audio_priority(thread: int, host: str) -> str:
     """
     if not sys.platform.startswith("linux"):
         return f"as {host} gives it"
+    asked = _scheduling(thread)
+    if asked is None:
+        return "unknown: the audio thread has gone"
+    policy, priority = asked
+    name = _POLICIES.get(policy)
+    if name is not None:
+        return f"real-time ({name}, priority {priority})"
+    return f"ordinary, not real-time: {_remedy(host)}"
+
+
+def run_below(process: int, thread: int) -> None:
+    """Give another process the real-time priority under this thread's.
+
+    Nothing where the thread has none, or this user may not give it. Linux.
+    """
+    import os
+
+    asked = _scheduling(thread) if sys.platform.startswith("linux") else None
+    if asked is None or asked[0] not in _POLICIES or asked[1] < 2:
+        return
+    with contextlib.suppress(OSError):
+        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(process, policy, os.sched_param(asked[1] - 1))
+
+
+def _scheduling(thread: int) -> tuple[int, int] | None:
+    """Policy and priority of one of this process's threads; None if there is no such thread."""
     policy, parameters = ctypes.c_int(), _SchedulingParameters()
     ask = ctypes.CDLL(None).pthread_getschedparam
     ask.argtypes = (ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p)
     if ask(thread, ctypes.byref(policy), ctypes.byref(parameters)):
-        return "unknown: the audio thread has gone"
-    name = _POLICIES.get(policy.value & ~_RESET_ON_FORK)
-    if name is not None:
-        return f"real-time ({name}, priority {parameters.priority})"
-    return f"ordinary, not real-time: {_remedy(host)}"
+        return None
+    return policy.value & ~_RESET_ON_FORK, parameters.priority
 
 
 def _remedy(host: str) -> str:

@@ -74,7 +74,7 @@ ALLOWED = {
         "realtime.plugins.setting",
         *KERNEL_AIDS,
     ),
-    "realtime.plugins.host": ("realtime.plugins.*",),
+    "realtime.plugins.host": ("realtime.plugins.*", "realtime.priority"),
     "realtime.plugins.process": ("realtime.lifeline", "realtime.same_python", "realtime.plugins.*"),
     "realtime.plugins.watch": ("numpy", "realtime.plugins.record"),
     # A plugin's process starts beside the sound: nothing that takes a second to import.

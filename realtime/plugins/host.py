@@ -30,6 +30,7 @@ from realtime.plugins.setting import PluginError, PluginParam, PluginSetting
 from realtime.plugins.status import PluginStatus, State
 from realtime.plugins.watch import Watch
 from realtime.plugins.worker import QUANTUM
+from realtime.priority import run_below
 
 BLOCK_FRAMES = 1024  # where nobody knows how long the device's blocks will be
 RESTARTS_MAX = 3
@@ -186,6 +187,7 @@ class PluginHost:
     def tend(self) -> None:
         """Look after it: to be called some twenty times a second. Never waits."""
         if self._doing == "running":
+            self._hurry()
             trouble = self._watch.trouble()
             if not self._processes[-1].alive:
                 trouble = f"died ({self._processes[-1].death()})"
@@ -223,7 +225,15 @@ class PluginHost:
         indexes = [row.index for row in self.parameters]
         self._processes[-1].go(indexes, int(self._host["sent"][0]))
         self._watch.begin()
+        self._hurried = False
         self._wishes[POST] = self._processes[-1].wake.handle
+
+    def _hurry(self) -> None:
+        """Once the audio thread has shown itself, run right behind it."""
+        thread = int(self._host["thread"])
+        if thread and not self._hurried:
+            self._hurried = True
+            run_below(self.pid, thread)
 
     def _tune(self) -> None:
         """Choose the delay for the longest block and the plugin's latency.

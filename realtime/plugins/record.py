@@ -49,6 +49,7 @@ _HOST_FIELDS: list[Any] = [
     ("late_blocks", np.int64),
     ("nonfinite_blocks", np.int64),
     ("largest_block", np.int64),
+    ("thread", np.int64),  # the audio thread, 0 before the first block
     # Where each parameter is to go, normalised, and how many frames that may take.
     ("targets", np.float64, (PARAMETERS_MAX,)),
     ("fades", np.int64, (PARAMETERS_MAX,)),

@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 
 from realtime.dsp.blocks import CHUNK, join, split
 from realtime.dsp.intrinsics import JIT, frame_f32, scratch_f32, shaped
-from realtime.native import atomic_load, atomic_store
+from realtime.native import atomic_load, atomic_store, this_thread
 from realtime.plugins.record import (
     BYPASSED,
     DELAY,
@@ -256,6 +256,7 @@ def end_of_block(frames, inserts):
             host.nonfinite_blocks += (host.faults & _NONFINITE) // _NONFINITE
             host.dry_blocks += (host.faults & _DRY) // _DRY
             host.faults = 0
+            host.thread = this_thread()
             host.largest_block = max(host.largest_block, frames)
 
 

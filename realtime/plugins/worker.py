@@ -40,7 +40,6 @@ STATE, LOAD, GO, RESTORE, ASK = "state", "load", "go", "restore", "ask"
 LOADED, FAILED, STATE_IS = "loaded", "failed", "state is"
 
 QUANTUM = 512  # frames of the pieces that the plugin hears of a file, however blocks are cut
-_PRIORITY = 2  # SCHED_FIFO; under every audio thread's
 
 
 def main() -> int:
@@ -118,12 +117,10 @@ def _load(request: dict[str, Any], state: bytes) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _hurry() -> None:
-    """Nothing of Python's own may come in between; ahead of all but audio threads, if allowed."""
+    """Have no garbage collection come in between."""
     gc.collect()
     gc.freeze()
     gc.disable()
-    with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
 
 
 class Server:

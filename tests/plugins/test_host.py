@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,19 +62,21 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("cuts", [[128], [1, 77, 128, 32]])
+@pytest.mark.parametrize(
+    ("case", "cuts"),
+    [("stereo", [128]), *((case, [1, 77, 128, 32]) for case in CASES)],
+)
 def test_through_the_chain_it_is_pedalboards_own_output_later(
     case: str, cuts: list[int], tmp_path: Path
 ) -> None:
     name, channels, values, raw = CASES[case]
-    x = music(RATE // 2, channels)
+    x = music(RATE // 4, channels)
     expected = offline(tmp_path, zam(name), x, **raw)
     with hosted(zam(name), channels=channels, **values) as host:
         y = through(host, x, cuts)
         late = host.latency_frames
         assert host.status().dry_blocks == 0
-    assert np.abs(expected - x).max() > 0.02  # it does something
+    assert np.abs(expected - x).max() > 0.01  # it does something
     assert np.abs(y[late:] - expected[: len(x) - late]).max() < 2e-5
 
 
@@ -133,3 +136,35 @@ def test_what_cannot_be_hosted_is_said_in_one_line(tmp_path: Path) -> None:
     unknown = pytest.raises(PluginError, match="no parameter 'treshold'")
     with unknown, hosted(zam("ZamCompX2"), treshold=1.0):
         pass
+
+
+BEHIND = """
+import os, sys
+import numpy as np
+from realtime.chain import Chain
+from realtime.plugins.host import PluginHost
+from realtime.plugins.setting import PluginSetting
+host = PluginHost(PluginSetting("it", sys.argv[1]), 48000, 2, 128)
+chain = Chain(48000)
+chain.insert([("before-eq", host.record_address)])
+try:
+    if int(sys.argv[2]):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(int(sys.argv[2])))
+    chain.process(np.zeros((128, 2), np.float32))
+    host.tend()
+    print(os.sched_getscheduler(host.pid) & 3, os.sched_getparam(host.pid).sched_priority)
+except PermissionError:
+    print("refused")
+host.close()
+"""
+
+
+@pytest.mark.parametrize(("audio", "plugin"), [(7, (os.SCHED_FIFO, 6)), (0, (os.SCHED_OTHER, 0))])
+def test_it_runs_right_behind_the_audio_thread(audio: int, plugin: tuple[int, int]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEHIND, zam("ZamCompX2"), str(audio)],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.stdout.strip() == "refused":
+        pytest.skip("this user may not have real-time priority")
+    assert tuple(map(int, done.stdout.split())) == plugin
