@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from tests.file_rig import afx_live
 from tests.plugins.conftest import BuildPlugin
 from tests.plugins.zam import zam
 
-HANG_SECONDS = 5.0
 TEXT = st.text(max_size=20)
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=12)
 FOUND = st.builds(
@@ -35,7 +33,6 @@ def folder(build_plugin: BuildPlugin, tmp_path: Path, monkeypatch: pytest.Monkey
     """Installed plugins: some that work, some that do not, and what is none at all."""
     folder = tmp_path / "vst3"
     build_plugin("Crashes", on_load="CRASH")
-    build_plugin("Hangs", on_load="HANG")
     build_plugin("Mono", channels=1)
     build_plugin("Shell", names=("Left Hand", "CRASH", "Right Hand"))
     build_plugin("Synth", instrument=True)
@@ -51,7 +48,10 @@ def folder(build_plugin: BuildPlugin, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_plugins_are_found_and_those_that_crash_or_hang_survived(
     folder: Path, build_plugin: BuildPlugin
 ) -> None:
-    found = list_plugins(seconds_max=HANG_SECONDS)
+    hangs = build_plugin("Hangs", on_load="HANG")
+    with pytest.raises(PluginError, match="hangs"):
+        find_plugin(str(hangs), seconds_max=1.0)  # no other shall have so little time
+    found = list_plugins()
     names = [(plugin.name, plugin.component, bool(plugin.problem)) for plugin in found]
     assert sorted(names) == [
         ("", "", True),
@@ -65,7 +65,7 @@ def test_plugins_are_found_and_those_that_crash_or_hang_survived(
     ]
     broken = {Path(plugin.path).stem: plugin.problem for plugin in found if plugin.problem}
     assert "SIGSEGV" in broken["Crashes"]
-    assert "hangs" in broken["Hangs"]
+    assert "nothing for 1 s" in broken["Hangs"]  # which is remembered: it hung no second time
     assert "holds no plugin" in broken["Empty"]
 
     by_name = {plugin.name: plugin for plugin in found}
@@ -76,10 +76,6 @@ def test_plugins_are_found_and_those_that_crash_or_hang_survived(
     assert (by_name["Left Hand"].channels, by_name["Synth"].channels) == ((2,), ())
     assert by_name["Synth"].is_instrument
     assert by_name["Left Hand"].identifier != by_name["Right Hand"].identifier
-
-    started = time.monotonic()
-    assert list_plugins(seconds_max=HANG_SECONDS) == found
-    assert time.monotonic() - started < HANG_SECONDS  # it hangs no second time
 
     done = afx_live("--list-plugins")
     rows = done.stdout.splitlines()
