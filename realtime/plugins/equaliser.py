@@ -22,18 +22,24 @@ Range = tuple[float, float]  # both ends alike: fixed
 LOWEST_HZ, HIGHEST_HZ, POINTS = 30.0, 16_000.0, 64  # where curves are compared, evenly in octaves
 # A cost for gain itself, so that no two bands shout against each other for a tenth of a dB.
 _THRIFT = 0.03
+_NEAR_DB = 1.5  # how far a curve may move at once to be another step of the same knob
 _WORSE_DB = 0.25  # what may be lost to keep bands in their places
 _STEP = 1e-5  # of a numeric derivative, in octaves and dB
 
 
 @dataclass(frozen=True)
 class Band:
-    """A band of the other equaliser, and how far it can go. kind: as `design_biquad` has it."""
+    """A band of the other equaliser, and how far it can go.
+
+    kind: as `design_biquad` has it. narrows: towards half the sample rate, as the cookbook's do;
+    else its bandwidth in Hz is freq_hz / q there too.
+    """
 
     kind: str
     freq_hz: Range
     gain_db: Range
     q: Range
+    narrows: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,15 +105,16 @@ def fit_bands(
     """Set `bands` and the level of all so that their curve comes closest to `wanted_db`.
 
     wanted_db: dB at `frequencies(sample_rate)`. Least squares over the octaves, from two starts.
-    near: the fit of a curve like this one; where its bands can be moved to this curve almost as
-    well, they are, rather than to change places.
+    near: the fit of another curve; if that was like this one, and its bands can be moved to this
+    one almost as well, they are, rather than to change places.
     """
     problem = _Problem(wanted_db, bands, level_db, sample_rate)
     if near is not None:
-        moved = problem.solve(problem.of(near))
-        fit = problem.fit(moved.x)
-        if fit.residual_db < near.residual_db + _WORSE_DB:
-            return fit
+        start = problem.of(near)
+        if problem.fit(start).residual_db < near.residual_db + _NEAR_DB:
+            fit = problem.fit(problem.solve(start).x)
+            if fit.residual_db < near.residual_db + _WORSE_DB:
+                return fit
     starts = (problem.peaks_first(), problem.shelves_first())
     return problem.fit(min(map(problem.solve, starts), key=lambda result: result.cost).x)
 
@@ -160,7 +167,10 @@ class _Problem:
         total = self.full(x)[..., -1:] + np.zeros(len(self.hz))
         for k, band in enumerate(self.bands):
             freq, gain, q = np.moveaxis(settings[..., k, :, :], -1, 0)
-            total += response_db(band.kind, 2.0**freq, gain, 2.0**q, self.hz, self.sample_rate)
+            hz, q = 2.0**freq, 2.0**q
+            if not band.narrows:  # a cookbook's q that is as wide there: sin(w) / w of it
+                q = q * np.sinc(2.0 * np.minimum(hz / self.sample_rate, MAX_FREQUENCY))
+            total += response_db(band.kind, hz, gain, q, self.hz, self.sample_rate)
         return total
 
     def errors(self, x: Vector) -> Vector:

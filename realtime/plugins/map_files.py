@@ -32,7 +32,7 @@ _HEAD = ("format", "plugin", "replaces", "description", "level", "wet_gain_db", 
          "band", "graphic")  # fmt: skip
 _CURVES = ("points", "nearest")
 _DRIVE = ("from", "scale", "offset", "log", *_CURVES)
-_BAND = ("kind", "frequency", "gain", "q", "q_points")
+_BAND = ("kind", "frequency", "gain", "q", "q_points", "narrows")
 
 
 def load_map(path: str | Path) -> PluginMap:
@@ -209,7 +209,13 @@ class _Reader:
         curve = Curve()
         if points is not None:
             curve = Curve(points=_points(points, f"{name}: q_points", at, True, False), log=True)
-        return MapBand(str(kind), entry["frequency"], entry["gain"], entry["q"], curve, line)
+        narrows = entry.get("narrows", True)
+        if not isinstance(narrows, bool):
+            at = self.line("band", "narrows", number)
+            raise _WrongError(at, f"{name}: narrows is true or false")
+        return MapBand(
+            str(kind), entry["frequency"], entry["gain"], entry["q"], curve, narrows, line
+        )
 
 
 def _table(data: dict[str, Any], key: str, reader: _Reader) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class MapBand:
     """A band of a parametric equaliser. A text names the plugin's parameter, a number is fixed.
 
     kind, q: as in the Audio EQ Cookbook. q_curve: from that q to the plugin's parameter.
+    narrows: towards half the sample rate, as the cookbook's bands do.
     """
 
     kind: str
@@ -77,6 +78,7 @@ class MapBand:
     gain: str
     q: str | float
     q_curve: Curve = Curve()
+    narrows: bool = True
     line: str = ""
 
 

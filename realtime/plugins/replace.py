@@ -133,7 +133,9 @@ class Replacement:
             )  # fmt: skip
         wanted = equaliser.curve_db(bands, equaliser.frequencies(rate), rate)
         theirs = [
-            equaliser.Band(b.kind, self._range(b.frequency), self._range(b.gain), self._q_range(b))
+            equaliser.Band(
+                b.kind, self._range(b.frequency), self._range(b.gain), self._q_range(b), b.narrows
+            )
             for b in self._map.bands
         ]
         return equaliser.fit_bands(wanted, theirs, level, rate, near)

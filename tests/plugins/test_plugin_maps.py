@@ -106,6 +106,10 @@ def test_a_map_says_what_follows_what() -> None:
             EQ + '[[band]]\nkind = "peak"\nfrequency = -1\ngain = "g"\nq = 1\n',
             "line 5: band 1: frequency is no number",
         ),
+        (
+            EQ + '[[band]]\nkind = "peak"\nfrequency = 9\ngain = "g"\nq = 1\nnarrows = 0\n',
+            "line 8: band 1: narrows is true or false",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line(text: str, says: str) -> None:

@@ -86,6 +86,15 @@ def test_an_equaliser_comes_near_our_curve(plugin: str, name: str) -> None:
     assert np.abs(theirs - mine).max() < 1.0
 
 
+def test_an_equaliser_comes_near_our_curve_up_high_too() -> None:
+    treble = NEUTRAL.with_values(
+        {"eq5.gain_db": -6.0, "eq5.freq_hz": 9_000.0, "eq6.gain_db": -12.0, "eq6.freq_hz": 8_000.0}
+    )
+    mine = rig.response_db(rig.ours(treble), OCTAVES)
+    theirs = rig.response_db(hosted("ZamEQ2", "eq").at(treble), OCTAVES)
+    assert np.abs(theirs - mine).max() < 1.0
+
+
 def test_sliders_that_go_too_little_far_are_helped_by_the_master() -> None:
     lifted = NEUTRAL.with_values(
         {"eq1.gain_db": 18.0, "eq1.freq_hz": 20_000.0, "eq2.gain_db": -8.0, "eq2.freq_hz": 500.0}
@@ -190,7 +199,8 @@ def test_whatever_our_settings_the_plugin_can_take_its_own(
 def test_a_knobs_way_moves_an_equalisers_bands_and_swaps_none() -> None:
     """Else each swap would be heard, as two bands that cross each other."""
     at_rest = {"eq3.freq_hz": 500.0, "eq5.gain_db": 6.0, "eq5.freq_hz": 4_000.0, "eq5.q": 1.5}
-    replacement = hosted("ZamEQ2", "eq").replacement
+    rows = hosted("ZamEQ2", "eq").rows
+    replacement = Replacement(find_map("ZamEQ2", "eq"), "plugin", rows)
     steps = [
         replacement.values(NEUTRAL.with_values({**at_rest, "eq3.gain_db": gain}), 48e3)
         for gain in np.arange(2.0, 12.0, 0.5)
