@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +14,9 @@ from realtime.capture import Collector, Recent
 from realtime.measure import Audio, measure, peak
 from realtime.monitor import MEASURE_SECONDS
 from realtime.output_files import AudioWriter
-from realtime.plugins.offline import Waited, waited_for
+from realtime.plugins.offline import waited_for
 from realtime.preset import Preset
 from realtime.session import Session
-
-if TYPE_CHECKING:
-    from realtime.plugins.host import PluginHost
 
 BLOCK_FRAMES = 1024
 PROFILE_SECONDS = 30.0
@@ -51,7 +47,6 @@ def render_file(
     output_path: FilePath,
     preset: Preset,
     *,
-    hosts: Sequence[PluginHost] = (),
     channels: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Session:
@@ -60,9 +55,7 @@ def render_file(
     A reverb and plugins ring out behind the input's end; without them both are equally long. The
     output is aligned with the input: the plugins' latency is taken off its beginning.
 
-    hosts: the preset's plugins if they run already, for files, and are somebody else's to close;
-    else they are loaded here. channels: of the chain and the output, 1 or 2; None for the input's
-    (stereo if it has more).
+    channels: of the chain and the output, 1 or 2; None for the input's (stereo if it has more).
     progress: called with the frames done and the frames there are.
 
     Raises: AudioFileError, PluginError; nothing is written then.
@@ -77,11 +70,7 @@ def render_file(
         bridge = Bridge(rate, count, count, preset)
         heard = Recent(rate, count, MEASURE_SECONDS)
         played = Recent(rate, count, MEASURE_SECONDS)
-        plugins = (
-            Waited(hosts)
-            if hosts
-            else stack.enter_context(waited_for(preset.plugins, rate, count, BLOCK_FRAMES))
-        )
+        plugins = stack.enter_context(waited_for(preset.plugins, rate, count, BLOCK_FRAMES))
         bridge.insert(plugins.inserts())
         early = plugins.latency_frames
 

@@ -277,6 +277,9 @@ class PluginHost:
         self._processes[-1].end()
         if self._doing == "restarting":
             self._start()
+            if self._doing != "restarting":  # closed meanwhile, by one who did not see this
+                self._processes[-1].end()
+                return
             try:
                 self._processes[-1].load()
             except PluginError as error:

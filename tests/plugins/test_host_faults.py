@@ -181,3 +181,17 @@ def test_one_that_goes_on_giving_no_numbers_is_started_again(faulty_plugin: Path
         host.move({"fault": 0}, 0)  # heard by the next process
         player.play_until(lambda: player.hears(6.0))
     assert any("no sound" in line for line in said)
+
+
+def test_one_that_is_closed_while_it_is_started_again_leaves_nothing() -> None:
+    with hosted(zam("ZamCompX2"), 256, offline=False) as host:
+        first = host.pid
+        os.kill(first, signal.SIGKILL)
+        until = time.monotonic() + 10.0
+        while host.pid == first and time.monotonic() < until:
+            host.tend()
+            time.sleep(0.001)
+        began = time.monotonic()
+        host.close()
+        assert time.monotonic() - began < 5.0
+        assert host.status().restarts == 1 and not is_there(first) and not is_there(host.pid)
