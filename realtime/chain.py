@@ -8,6 +8,7 @@ reverb damping and diffusion).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 
 import numpy as np
@@ -209,6 +210,7 @@ _DOOR = np.dtype(
     ],
     align=True,
 )
+_opening = threading.Lock()
 _DOOR_SIGNATURE = types.boolean(types.float32[:, ::1], types.uint8[::1])
 
 
@@ -253,9 +255,10 @@ class Chain:
         self.sample_rate = sample_rate
         self.channels = channels
         self._preset = preset or Preset.neutral()
-        if not _process.signatures:
-            _process.compile(_DOOR_SIGNATURE)
-            _process.disable_compile()
+        with _opening:  # threads may make their first chains at once
+            if not _process.signatures:
+                _process.compile(_DOOR_SIGNATURE)
+                _process.disable_compile()
         doors = np.zeros(1, dtype=_DOOR)
         self._door, self._memory = doors[0], doors.view(np.uint8)
         self._door["channels"] = channels
