@@ -51,7 +51,7 @@ def list_plugins() -> int:
     from realtime.voice import Voice
 
     voice = Voice(sys.stderr)
-    found = scan(say=voice.status)
+    found = scan(progress=lambda done, total: voice.status(f"examined {done} of {total} plugins"))
     voice.close()
     rows = [
         (p.name, p.vendor, p.category, _width(p), _shown(p.path, p.component))

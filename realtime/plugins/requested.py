@@ -112,7 +112,8 @@ def request(
     """What a session needs whose presets are `presets`, each with its name for a person.
 
     inserts, values, replaced, map_paths: as --insert, --plugin-param, --replace and --plugin-map
-    have them. say: told where a plugin is not quite the one that a preset was made with.
+    have them. say: told where a plugin is not quite the one that a preset was made with, and of
+    what takes long.
 
     Raises: PluginError where a plugin is not there, cannot be used or has no map.
     """
@@ -166,7 +167,7 @@ class _Needed:
         """One that an option names: what it is called here. A preset may have it already."""
         from realtime.plugins.scan import find_plugin
 
-        found = find_plugin(path)
+        found = find_plugin(path, say=self._say)
         for known in self.settings.values():
             same = (known.path, known.component) == (found.path, found.component)
             if effect and same and known.replaces == effect:

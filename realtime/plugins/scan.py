@@ -25,18 +25,21 @@ from realtime.plugins.setting import PluginError
 
 _NEAR = 3  # names that an unknown one is told of
 
+Progress = Callable[[int, int], None]
+
 
 def list_plugins(
     folders: Sequence[Path] | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda done, total: None,
     seconds_max: float = SECONDS_MAX,
 ) -> list[Found]:
     """All plugins in `folders`, or in the standard ones, those with a problem included.
 
-    say: told what is being examined. seconds_max: until a plugin is taken to hang.
+    progress: told how many of the files that nothing is known of are examined.
+    seconds_max: until a plugin is taken to hang.
     """
     files = plugin_files(standard_folders() if folders is None else folders)
-    return _look_into(files, say, seconds_max)
+    return _look_into(files, seconds_max, progress)
 
 
 def find_plugin(
@@ -50,6 +53,7 @@ def find_plugin(
     A path is taken as it is; a file's name, with or without ending, is looked up in `folders` or
     the standard ones, the first folder first; a name that no file has is looked up among the
     plugins in them all. "FILE.vst3:NAME" is one of several in a file. Case is of no account.
+    say: told of what takes long, in a line.
 
     Raises: PluginError, one line: unknown, several to choose from, an instrument, or broken.
     """
@@ -59,14 +63,19 @@ def find_plugin(
     files = plugin_files(standard_folders() if folders is None else folders)
     path = _file(named, files)
     if path is not None:
-        return _usable(_chosen(_look_into([path], say, seconds_max), component, named), named)
-    found = _look_into(files, say, seconds_max)
+        return _usable(_chosen(_look_into([path], seconds_max), component, named), named)
+
+    def progress(done: int, total: int) -> None:
+        if done == 0:
+            say(f"no file is named {named!r}: examining all {total} plugins, once")
+
+    found = _look_into(files, seconds_max, progress)
     if not component:
         for plugin in found:
             if plugin.name.casefold() == named.casefold():
                 return _usable(plugin, named)
     names = [plugin.name for plugin in found if not plugin.problem] + [stem_of(f) for f in files]
-    raise PluginError(f"no plugin {named!r}{_near(named, names)}: --list-plugins shows all")
+    raise PluginError(f"no plugin {named!r}{_near(named, names)} (--list-plugins shows all)")
 
 
 def _file(named: str, files: Iterable[str]) -> str | None:
@@ -116,7 +125,9 @@ def _near(name: str, names: Iterable[str]) -> str:
     return f", did you mean {' or '.join(repr(by_folded[folded]) for folded in near)}?" * bool(near)
 
 
-def _look_into(files: Sequence[str], say: Callable[[str], None], seconds: float) -> list[Found]:
+def _look_into(
+    files: Sequence[str], seconds: float, progress: Progress = lambda done, total: None
+) -> list[Found]:
     """What is in these files, in their order: as it was kept, or examined now and kept."""
     if not files:
         return []
@@ -131,12 +142,12 @@ def _look_into(files: Sequence[str], say: Callable[[str], None], seconds: float)
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        for number, (path, (stamp, found)) in enumerate(
-            zip(unknown, pool.map(look, unknown), strict=True), 1
-        ):
-            say(f"examined {number} of {len(unknown)} plugin files: {Path(path).name}")
+        progress(0, len(unknown))
+        looks = zip(unknown, pool.map(look, unknown), strict=True)
+        for done, (path, (stamp, found)) in enumerate(looks, 1):
             known[path] = found
             cache.put(path, stamp, found)
+            progress(done, len(unknown))
     finally:
         pool.shutdown(cancel_futures=True)
         cache.save()

@@ -102,6 +102,12 @@ def test_a_plugin_is_found_by_what_a_person_calls_it(build_plugin: BuildPlugin) 
         assert find_plugin(name, folders).component == "Right Hand"
     assert find_plugin("left hand", folders[:1]).component == "Left Hand"
 
+    said: list[str] = []
+    mine = [build_plugin("Other", names=("Third Hand",)).parent]
+    for _ in range(2):
+        assert find_plugin("third hand", mine, said.append).name == "Third Hand"
+    assert len(said) == 1 and "'third hand'" in said[0]  # that it takes a while, while it does
+
 
 def test_the_first_folder_comes_first(build_plugin: BuildPlugin, tmp_path: Path) -> None:
     built = build_plugin("ZamCompX2", names=("Mine",))
