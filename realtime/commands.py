@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,7 +24,7 @@ from realtime.output_files import check_audio_output, check_output
 from realtime.preset import Preset, PresetError, load_preset, save_preset
 from realtime.set_list import Entry
 from realtime.startup import compile_chain
-from realtime.style import Predict, Reference, origin_of
+from realtime.style import Predict, Reference, Refine, origin_of
 from realtime.voice import Voice
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def style_one(
 
     Raises: ValueError; nothing is written then.
     """
-    preset = style.preset or _predict_for_file(args, style, source)
+    preset = style.preset or _predict_for_file(args, style, source, voice)
     preset = style.hosted.begin(preset)
     preset = with_amount(preset, 1.0 if args.amount is None else args.amount)
     with AudioReader(source) as file:
@@ -184,6 +185,38 @@ def predict_with(model: str | None) -> Predict:
     return call
 
 
+def refine_with(seconds: float | None) -> Refine | None:
+    """How a prediction is made better in so many seconds; None for not at all."""
+    if seconds is None:
+        return None
+
+    def call(
+        preset: Preset,
+        x: Audio,
+        reference: Audio,
+        rate: int,
+        reference_rate: int,
+        stop: threading.Event,
+        say: Callable[[str], None],
+    ) -> Preset:
+        from realtime.refine import refine
+
+        refined = refine(
+            preset,
+            x,
+            reference,
+            rate,
+            seconds,
+            reference_rate=reference_rate,
+            stop=stop,
+            progress=lambda progressed: say(f"refining: {progressed}"),
+        )
+        say(f"refined: {refined}")
+        return refined.preset
+
+    return call
+
+
 def finish(session: Session, args: argparse.Namespace) -> None:
     """Print the report, write --stats. Raises: AudioFileError"""
     from realtime.report import print_report, write_stats
@@ -194,7 +227,9 @@ def finish(session: Session, args: argparse.Namespace) -> None:
         write_stats(session, args.stats)
 
 
-def _predict_for_file(args: argparse.Namespace, style: FileStyle, source: FilePath) -> Preset:
+def _predict_for_file(
+    args: argparse.Namespace, style: FileStyle, source: FilePath, voice: Voice
+) -> Preset:
     from realtime.features import analyse
     from realtime.file_driver import input_profile
 
@@ -209,7 +244,30 @@ def _predict_for_file(args: argparse.Namespace, style: FileStyle, source: FilePa
     heard = analyse(x, rate, "the input")
     found = [model.from_features(heard, wanted) for wanted in style.features]
     presets = [Preset(f.values, name="predicted", profile=f.profile) for f in found]
+    better = refine_with(args.refine)
+    if better is not None:
+        told = _Last()
+        for place, reference in enumerate(style.references):
+            presets[place] = better(
+                presets[place],
+                x,
+                reference.audio,
+                rate,
+                reference.sample_rate,
+                threading.Event(),
+                told,
+            )
+            voice.say(told.line)
     return morph(presets[0], presets[-1], args.morph or 0.0)
+
+
+class _Last:
+    """Takes lines and keeps the last."""
+
+    line = ""
+
+    def __call__(self, line: str) -> None:
+        self.line = line
 
 
 @contextlib.contextmanager

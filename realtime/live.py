@@ -66,6 +66,7 @@ def live(args: argparse.Namespace, started: float, link: Lifeline | None) -> int
     with stop_on_signals(stop), ExitStack() as hands:
         hands.callback(rig.rack.close)
         hands.callback(rig.display.close)
+        hands.callback(rig.stage.style.drop)
         session = _play(args, rig, recovery, hands, stop, running)
     status = 1 if rig.failed else 0
     if not recovery.ended(session, status):

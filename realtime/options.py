@@ -172,6 +172,10 @@ def parser() -> argparse.ArgumentParser:
         "--gate-db", metavar="DBFS", type=_gate,
         help="input below this level is not listened to (default -55)",
     )  # fmt: skip
+    more.add_argument(
+        "--refine", metavar="SECONDS", type=_positive,
+        help="look so long for something better than the model's answer; live while it plays",
+    )  # fmt: skip
     more.add_argument("--model", metavar="FILE", help="an ONNX model in place of the shipped one")
     more.add_argument("--demo", metavar="FOLDER", help="style a synthetic voice into FOLDER")
     return p
@@ -307,7 +311,7 @@ def check_options(args: argparse.Namespace) -> None:
     if many and args.save_preset is not None:
         raise UsageError("--save-preset is for one sound, each of many files has its own")
     if args.preset is not None and args.input is not None:
-        for name in ("model", "gate_db"):
+        for name in ("model", "gate_db", "refine"):
             if getattr(args, name) is not None:
                 raise UsageError(f"{_flag(name)} is for a reference; --preset needs no model")
     if args.input is not None:

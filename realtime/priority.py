@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import sys
+import threading
 
+_NICE = 15
 _POLICIES = {1: "SCHED_FIFO", 2: "SCHED_RR"}
 _RESET_ON_FORK = 0x40000000  # Linux may add it to the policy
 
@@ -58,8 +61,15 @@ def _scheduling(thread: int) -> tuple[int, int] | None:
     return policy.value & ~_RESET_ON_FORK, parameters.priority
 
 
+def step_back() -> None:
+    """Let everything else go before this thread and those that it starts, where that can be said
+    of a thread: on Linux."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
 def _remedy(host: str) -> str:
-    import os
     import resource
 
     if os.geteuid() and not resource.getrlimit(resource.RLIMIT_RTPRIO)[0]:

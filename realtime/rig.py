@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from realtime.audio_io import StreamPlan
 from realtime.bridge import Bridge
 from realtime.capture import GATE_DBFS
-from realtime.commands import predict_with
+from realtime.commands import predict_with, refine_with
 from realtime.controls import Controls
 from realtime.engine import LiveEngine
 from realtime.interpolate import with_amount
@@ -188,6 +188,7 @@ def _style_request(args: argparse.Namespace, files: LiveFiles) -> StyleRequest:
         reference_seconds=args.ref_live or REFERENCE_SECONDS,
         gate_dbfs=GATE_DBFS if args.gate_db is None else args.gate_db,
         channel="" if args.ref_channel is None else f"channel {args.ref_channel}",
+        refine=refine_with(args.refine),
     )
 
 

@@ -14,11 +14,14 @@ from realtime.audio_files import check_reference
 from realtime.capture import GATE_DBFS, Collector
 from realtime.measure import Audio
 from realtime.preset import Preset
+from realtime.priority import step_back
 
 REFERENCE_SECONDS = 10.0
 _HINT_SECONDS = 10.0
 
 Predict = Callable[[Audio, Audio, int, int], Preset]
+# (preset, input, reference, sample rate, reference's rate, stop, say) -> a better one
+Refine = Callable[[Preset, Audio, Audio, int, int, threading.Event, Callable[[str], None]], Preset]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class StyleRequest:
     references: what to sound like, at most two; none yet where they are to be captured.
     reference_seconds: how much of a reference is captured. gate_dbfs: level above which input
         counts. channel: a person's name for the channel that a reference is captured from,
-        "" where that is the input itself.
+        "" where that is the input itself. refine: makes a prediction better while it plays
+        already, on a thread of its own; None for leaving it as it is.
     """
 
     predict: Predict
@@ -47,6 +51,7 @@ class StyleRequest:
     reference_seconds: float = REFERENCE_SECONDS
     gate_dbfs: float = GATE_DBFS
     channel: str = ""
+    refine: Refine | None = None
 
 
 def origin_of(references: Sequence[Reference]) -> str:
@@ -75,13 +80,14 @@ class Style:
         self._input: Collector | None = None  # and of the input
         self._place = 0
         self._prediction: _Prediction | None = None
+        self._refinement: _Refinement | None = None
         self._frames = 0
         self._hinted = False
 
     @property
     def busy(self) -> bool:
         """Whether a style is on its way."""
-        return any((self._reference, self._input, self._prediction))
+        return any((self._reference, self._input, self._prediction, self._refinement))
 
     def capture(self, place: int = 0) -> None:
         """Hear a new reference, then predict; what was under way is dropped.
@@ -109,7 +115,9 @@ class Style:
 
     def drop(self) -> None:
         """Give up what is under way."""
-        self._reference = self._input = self._prediction = None
+        if self._refinement is not None:
+            self._refinement.stop.set()
+        self._reference = self._input = self._prediction = self._refinement = None
         self.error, self._frames, self._hinted = "", 0, False
 
     def step(self, heard: Audio, channel: Audio | None = None) -> tuple[Preset, ...]:
@@ -117,6 +125,8 @@ class Style:
         channel; the presets, once, when they are there."""
         if self._prediction is not None:
             return self._collect()
+        if self._refinement is not None:
+            return self._collect_refined(self._refinement)
         if not self.busy:
             return ()
         self._frames += len(heard)
@@ -141,6 +151,8 @@ class Style:
         """What it is doing, for a person, in a few words; "" when it is done."""
         if self._prediction is not None:
             return "predicting"
+        if self._refinement is not None:
+            return self._refinement.doing
         collector = self._waiting()
         if collector is None:
             return f"no style: {self.error}" if self.error else ""
@@ -211,9 +223,22 @@ class Style:
             self._fail(result)
             return ()
         if result:
+            if self._request.refine is not None:
+                self._refinement = _Refinement(self._request.refine, self._prediction, result)
             self._prediction = None
             self.presets = result
         return result
+
+    def _collect_refined(self, refinement: _Refinement) -> tuple[Preset, ...]:
+        if not refinement.done:
+            return ()
+        self._refinement = None
+        if refinement.error:
+            self._say(f"not refined, the prediction stays: {refinement.error}")
+            return ()
+        self._say(refinement.doing)
+        self.presets = refinement.result
+        return refinement.result
 
     def _fail(self, error: Exception) -> None:
         self.drop()
@@ -227,13 +252,51 @@ class _Prediction:
     def __init__(
         self, predict: Predict, heard: Audio, sample_rate: int, references: Sequence[Reference]
     ) -> None:
-        self._arguments = predict, heard, sample_rate, references
+        self._predict, self.heard = predict, heard
+        self.sample_rate, self.references = sample_rate, references
         self.result: tuple[Preset, ...] | Exception = ()
         threading.Thread(target=self._run, name="predict", daemon=True).start()
 
     def _run(self) -> None:
-        predict, heard, rate, references = self._arguments
         try:
-            self.result = tuple(predict(heard, r.audio, rate, r.sample_rate) for r in references)
+            self.result = tuple(
+                self._predict(self.heard, r.audio, self.sample_rate, r.sample_rate)
+                for r in self.references
+            )
         except Exception as error:  # whatever it is, the sound must go on: say it, change nothing
             self.result = error
+
+
+class _Refinement:
+    """A search for something better than a prediction that plays already, behind everything else.
+
+    stop: set it, and the search ends. done: whether there is a result or an error. doing: how far
+    it is, for a person.
+    """
+
+    def __init__(self, refine: Refine, made: _Prediction, presets: Sequence[Preset]) -> None:
+        self._refine, self._made, self._presets = refine, made, presets
+        self.stop = threading.Event()
+        self.done = False
+        self.error = ""
+        self.doing = "refining"
+        self.result: tuple[Preset, ...] = ()
+        threading.Thread(target=self._run, name="refine", daemon=True).start()
+
+    def _say(self, line: str) -> None:
+        self.doing = line
+
+    def _run(self) -> None:
+        step_back()
+        made = self._made
+        try:
+            self.result = tuple(
+                self._refine(
+                    preset, made.heard, r.audio, made.sample_rate, r.sample_rate, self.stop,
+                    self._say,
+                )
+                for preset, r in zip(self._presets, made.references, strict=True)
+            )  # fmt: skip
+        except Exception as error:  # as above
+            self.error = " ".join(str(error).split()) or type(error).__name__
+        self.done = True

@@ -34,18 +34,28 @@ def predict(
     *,
     reference_rate: int | None = None,
     predictor: Predictor | None = None,
+    refine_seconds: float = 0.0,
 ) -> Preset:
     """The settings that bring the input's sound to the reference's.
 
     input, reference: (frames,) or (frames, channels), at least half a second; a few seconds are
     better. sample_rate: of both, in Hz, 8 kHz to 192 kHz. reference_rate: the reference's own
-    where it differs. predictor: another model than the shipped one.
+    where it differs. predictor: another model than the shipped one. refine_seconds: for so long
+    at most, look for something better than the model's answer by rendering and listening
+    (`realtime.refine`); 0 for not at all.
 
     Raises: realtime.features.AudioError where a recording is too short, silent or not finite;
     realtime.predictor.ModelError where the model is unusable.
     """
     found = (predictor or _shipped()).predict(input, reference, sample_rate, reference_rate)
-    return Preset(found.values, name="predicted", profile=found.profile)
+    preset = Preset(found.values, name="predicted", profile=found.profile)
+    if not refine_seconds > 0.0:
+        return preset
+    from realtime.refine import refine
+
+    return refine(
+        preset, input, reference, sample_rate, refine_seconds, reference_rate=reference_rate
+    ).preset
 
 
 def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:
