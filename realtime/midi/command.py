@@ -51,9 +51,7 @@ def learn(args: argparse.Namespace) -> int:
     unlearned, learned = args.unlearn or [], args.learn or []
     midi_map = load_map(args.map)
     # Nothing sounds here: the controls are there for their names.
-    controls = Controls(
-        Preset.neutral(), lambda preset, fade_ms: None, hosted=_lineup(args.insert or (), say)
-    )
+    controls = Controls(Preset.neutral(), lambda preset, fade_ms: None, hosted=_lineup(args, say))
     for target in learned:
         check_target(target, controls.targets)
     midi = midi_of(args.midi, midi_map, controls, say=say, program=lambda bank, number: None)
@@ -73,11 +71,12 @@ def learn(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lineup(inserts: Sequence[str], say: Callable[[str], None]) -> Hosted:
-    """The parameters of the plugins that --insert names. Raises: PluginError"""
-    if not inserts:
+def _lineup(args: argparse.Namespace, say: Callable[[str], None]) -> Hosted:
+    """The parameters of the plugins that the options name. Raises: PluginError"""
+    inserts, replaced = args.insert or (), args.replace or ()
+    if not inserts and not replaced:
         return Hosted()
     from realtime.plugins.rack import describe_rack
     from realtime.plugins.requested import request
 
-    return describe_rack(request(inserts, (), (), say), say)
+    return describe_rack(request(inserts, (), (), say, replaced, args.plugin_map or ()), say)
