@@ -98,12 +98,13 @@ class Panel:
         right = self.listed(order[_WIDE_SPLIT:], width - half)
         return _beside([left, right], half)
 
-    def listed(self, targets: Sequence[str], width: int) -> list[Line]:
-        """One line a parameter; a stage is named where it begins."""
+    def listed(self, targets: Sequence[str], width: int, named: bool = True) -> list[Line]:
+        """One line a parameter; a stage is named where it begins, or in a narrow list in each line,
+        unless it is not to be `named` there."""
         lines = []
         for i, target in enumerate(targets):
             begins = i == 0 or stage_of(targets[i - 1]) != stage_of(target)
-            lines.append(self._row(target, begins, width))
+            lines.append(self._row(target, begins, width, named))
         return lines
 
     def around_chosen(self, count: int, width: int) -> list[Line]:
@@ -128,7 +129,9 @@ class Panel:
         first = ids.index(self.chosen) // (count * columns) * count * columns
         starts = range(first, first + count * columns, count)
         cells = width // columns
-        listed = [self.listed(ids[start : start + count], cells - 1) for start in starts]
+        listed = [
+            self.listed(ids[start : start + count], cells - 1, named=False) for start in starts
+        ]
         lines = _beside(listed, cells)
         return lines + [Line() for _ in range(count - len(lines))]
 
@@ -162,7 +165,7 @@ class Panel:
         line.add(name, CHOSEN if chosen else DIM)
         return line.extend(self._value(target, off)).pad(_dense_cells(target))
 
-    def _row(self, target: str, begins: bool, width: int) -> Line:
+    def _row(self, target: str, begins: bool, width: int, named: bool) -> Line:
         """A parameter on a line of its own."""
         chosen = target == self.chosen
         off = _off(target, self.state)
@@ -174,7 +177,8 @@ class Panel:
             line.add(title.ljust(_TITLE), DIM if off else TITLE).add(label(target), style)
             line.pad(1 + _TITLE + _NAME)
         else:
-            line.add(f"{stage_of(target)} {label(target)}".strip(), style).pad(1 + _SHORT_NAME)
+            stage = stage_of(target) if named else ""
+            line.add(f"{stage} {label(target)}".strip(), style).pad(1 + _SHORT_NAME)
         value = self._value(target, off, _VALUE)
         bar = width - line.cells - 2 - 1 - _VALUE - 2
         if bar >= _BAR_MIN:
