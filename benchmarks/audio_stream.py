@@ -6,6 +6,7 @@ cycle in which all that comes back is zero was not served.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,8 @@ _SETTLE_SECONDS = 1.0
 def environment(folder: Path) -> dict[str, str] | None:
     """What makes a JACK server a card of ALSA's, for a process that has not loaded ALSA yet; None
     without ALSA's plugin for it. folder: where its configuration may be written."""
-    for modules in map(Path, _FOLDERS):
+    named = os.environ.get("ALSA_PLUGIN_DIR")
+    for modules in map(Path, [named] if named else _FOLDERS):
         if (modules / "libasound_module_pcm_jack.so").exists():
             break
     else:
