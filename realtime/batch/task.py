@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import io
 import math
 import os
@@ -63,8 +65,10 @@ def style_take(job: Job, take: Take, progress: Callable[[float], None]) -> Made 
     staged = Path(job.staging) / f"{uuid.uuid4().hex}{Path(take.name).suffix}"
     began = time.perf_counter()
     try:
+        # A plugin in an effect's place remembers where it stood: each file begins afresh.
+        style = dataclasses.replace(job.style, hosted=copy.deepcopy(job.style.hosted))
         session = style_one(
-            job.args, job.style, take.source, staged, Voice(io.StringIO()),
+            job.args, style, take.source, staged, Voice(io.StringIO()),
             lambda done, total: progress(done / max(1, total)),
         )  # fmt: skip
     except Exception as error:  # a decoder's own, no memory, a defect of ours: the rest goes on
