@@ -185,6 +185,12 @@ def _toml(value: object) -> str:
     return str(value).lower()
 
 
+def test_the_nearest_on_logarithmic_axes_is_so_by_its_ratio() -> None:
+    points = ((100.0, 0.0), (1_000.0, 1.0))  # halfway: 316, or 550
+    assert Curve(points=points, nearest=True, log=True)(400.0) == 1.0
+    assert Curve(points=points, nearest=True)(400.0) == 0.0
+
+
 @given(
     st.lists(st.tuples(st.floats(0.01, 1e4), st.floats(0.01, 1e4)), min_size=2, max_size=6),
     st.floats(0.001, 1e5),
