@@ -164,8 +164,10 @@ def soak() -> str:
         f"| {' | '.join(cells)} |",
         "",
         f"Microseconds; blocks of {row['period']} frames at {_number(row['sample_rate'])} Hz,",
-        f"audio thread {row['priority']}; {machine['cpu']} with {machine['logical_cpus']}",
-        f"logical CPUs, load {machine['load_1min']:.1f}; {record['date'][:10]}.",
+        f"audio thread {row['priority']}, server {row['server']};",
+        f"memory from minute {row['minutes'] / 3:.0f} on; {machine['cpu']} with",
+        f"{machine['logical_cpus']} logical CPUs, load {machine['load_1min']:.1f};",
+        f"{record['date'][:10]}.",
     ]
     return "\n".join(lines)
 
