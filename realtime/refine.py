@@ -224,18 +224,18 @@ class _Search:
     def _loudness(self, preset: Preset) -> float:
         """Of what the compressor hears."""
         dry = preset.with_values({"comp.ratio": 1.0, _OUT: 0.0, "dist.mix": 0.0, "reverb.wet": 0.0})
-        return loudness_lufs(self._render(dry), self._rate)
-
-    def _render(self, preset: Preset) -> Audio:
-        return self._renders.render(preset)
+        return loudness_lufs(self._renders.render(dry), self._rate)
 
     def _hear(self, preset: Preset) -> Heard:
-        return self._space.hear(self._render(preset), self._rate, "the input")
+        return self._space.hear(self._renders.render(preset), self._rate, "the input")
 
     def goes_on(self, renders_max: int) -> bool:
         """Whether there is time, and nobody has said stop."""
-        late = time.monotonic() >= self._until
-        return not late and not self._stop.is_set() and self._renders.count < renders_max
+        return not self._over and self._renders.count < renders_max
+
+    @property
+    def _over(self) -> bool:
+        return self._stop.is_set() or time.monotonic() >= self._until
 
     def generations(self, renders_max: int) -> Iterator[list[Vector]]:
         """Batches of vectors to judge, until time or renders are up."""
@@ -265,6 +265,8 @@ class _Search:
         begin = self._centre_on_best()
         sides = np.where(begin > 0.5, -_NUDGE, _NUDGE)
         moved = list(run(self._residuals, [begin, *(begin + np.diag(sides))]))
+        if self._over or moved[-1] is None:
+            return False
         slopes = (np.array(moved[1:]) - moved[0]) / sides[:, None]
         square, toward = slopes @ slopes.T, slopes @ moved[0]
         scale = np.diag(square) + 0.05 * np.trace(square) / len(square) + 1e-6
@@ -283,12 +285,14 @@ class _Search:
         self._centre = np.array(begin)
         return self._centre
 
-    def _residuals(self, vector: Vector) -> Vector:
+    def _residuals(self, vector: Vector) -> Vector | None:
+        if self._over:  # a plugin may take a second for a render
+            return None
         return self._space.residuals(self._hear(self._preset(vector)), self._goal)
 
     def judge(self, vector: Vector) -> float:
         """The distance of what a vector sounds like, and how far it is from where it began."""
-        if self._stop.is_set():
+        if self._over:
             return float("inf")
         try:
             heard = self._hear(self._preset(vector))
@@ -300,9 +304,8 @@ class _Search:
 
     def tell(self, vectors: Sequence[Vector], costs: list[float]) -> None:
         """Take what a generation came to."""
-        if self._stop.is_set():
-            return
-        self._strategy.tell(vectors, costs)
+        if not self._over:
+            self._strategy.tell(vectors, costs)
         best = int(np.argmin(costs))
         self._take(self._preset(vectors[best]), costs[best])
 
