@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime.curve_match import equaliser_db, match_curve
-from realtime.features import AudioError, mono
+from realtime.features import AudioError
 from realtime.measure import loudness_lufs
 from realtime.params import BY_ID, PROFILES, Param
 from realtime.preset import Preset
-from realtime.renders import Renders, renders_of
+from realtime.renders import Renders, loudest_piece, renders_of
 from realtime.style_space import Heard, StyleSpace
 
 Audio = npt.NDArray[np.float32]
@@ -36,7 +36,6 @@ Map = Callable[[Callable[[Vector], Any], list[Vector]], Iterable[Any]]
 Progress = Callable[["Progressed"], None]
 
 RENDERS_MAX = 400
-RENDER_SECONDS = 6.0
 WORKERS = 2
 SEED = 1
 
@@ -109,7 +108,7 @@ def refine(
     began = time.monotonic()
     space = StyleSpace((sample_rate, rate))
     wanted = space.hear(reference, rate, "the reference")
-    x = _piece(input, sample_rate)
+    x = loudest_piece(input, sample_rate)
     plugins = () if begin is None else begin.plugins
     with (
         renders_of(x, sample_rate, plugins, WORKERS) as renders,
@@ -128,17 +127,6 @@ def refine(
             search.tell(generation, list(pool.map(search.judge, generation)))
             progress(search.progressed(began))
         return search.refined(began)
-
-
-def _piece(audio: npt.ArrayLike, sample_rate: int) -> Audio:
-    """The loudest stretch that a render takes, float32 (frames, 1)."""
-    x = mono(audio)
-    size = round(RENDER_SECONDS * sample_rate)
-    if len(x) > size:
-        energy = np.concatenate([[0.0], np.cumsum(np.square(x, dtype=np.float64))])
-        start = int(np.argmax(energy[size:] - energy[:-size]))
-        x = x[start : start + size]
-    return np.ascontiguousarray(x[:, None])
 
 
 class _Search:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime.chain import Chain
+from realtime.features import mono
 from realtime.params import Param
 from realtime.plugins.setting import PluginSetting
 from realtime.preset import Preset
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Audio = npt.NDArray[np.float32]
 
 BLOCK_FRAMES = 4096
+RENDER_SECONDS = 6.0
 _LEAD_SECONDS = 0.25
 
 
@@ -94,3 +96,14 @@ def renders_of(
                 hosts.append(host)
             racks.append(tuple(hosts))
         yield Renders(x, sample_rate, racks)
+
+
+def loudest_piece(audio: npt.ArrayLike, sample_rate: int) -> Audio:
+    """The loudest stretch that a render takes, float32 (frames, 1)."""
+    x = mono(audio)
+    size = round(RENDER_SECONDS * sample_rate)
+    if len(x) > size:
+        energy = np.concatenate([[0.0], np.cumsum(np.square(x, dtype=np.float64))])
+        start = int(np.argmax(energy[size:] - energy[:-size]))
+        x = x[start : start + size]
+    return np.ascontiguousarray(x[:, None])
