@@ -15,7 +15,7 @@ import pytest
 from tests.plugins.zam import zam
 
 NATIVE = Path(__file__).parent / "native"
-COUNTS = ("allocations", "frees", "locks", "waits", "calls")
+COUNTS = ("allocations", "frees", "locks", "waits", "calls", "posts")
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the watch is preloaded by Linux's loader"
@@ -49,7 +49,7 @@ def run(watch: Path, scenario: str) -> dict[str, Any]:
 def test_the_watch_sees_what_is_forbidden(watch: Path) -> None:
     seen = run(watch, "misbehave")
     assert {key: seen[key] for key in COUNTS} == {
-        "allocations": 1, "frees": 1, "locks": 1, "waits": 0, "calls": 1,
+        "allocations": 1, "frees": 1, "locks": 1, "waits": 0, "calls": 1, "posts": 0,
     }  # fmt: skip
 
 
@@ -69,10 +69,9 @@ def test_the_callback_runs_while_another_thread_holds_the_gil(watch: Path) -> No
     assert {key: seen[key] for key in COUNTS} == dict.fromkeys(COUNTS, 0)
 
 
-def test_a_plugin_that_is_moved_and_killed_costs_one_post_a_block(watch: Path) -> None:
+def test_a_plugin_that_is_moved_and_killed_costs_the_audio_thread_no_call(watch: Path) -> None:
     seen = run(watch, zam("ZamCompX2"))
     assert seen["finished"] and seen["finite"]
     assert seen["blocks"] == 6_000
-    assert 1_000 < seen["posts"] <= 6_000  # one a block, while it runs
     assert seen["plugin"]["restarts"] >= 1 and seen["plugin"]["dry_blocks"] > 0
     assert {key: seen[key] for key in COUNTS} == dict.fromkeys(COUNTS, 0)

@@ -21,7 +21,6 @@ from realtime.plugins.record import (
     MIX_FRAMES_SHIFT,
     MIX_ONE,
     NEVER,
-    POST,
     RESERVE,
     RETURNED,
     VALID_FROM,
@@ -177,6 +176,7 @@ class PluginHost:
         """
         due = int(self._host["sent"][0]) // QUANTUM * QUANTUM
         until = time.monotonic() + _WAIT_SECONDS
+        self._processes[-1].wake.release()
         while int(self._words[FED]) < due:
             if not self._processes[-1].alive:
                 raise PluginError(f"{self.name} ended in mid-file ({self._processes[-1].death()})")
@@ -200,7 +200,6 @@ class PluginHost:
     def close(self) -> None:
         """End its process. Only once no chain runs with its record any more."""
         self._wishes[BYPASSED] = 1
-        self._wishes[POST] = 0
         self._doing = "bypassed"
         for process in self._processes:
             process.end()
@@ -226,7 +225,6 @@ class PluginHost:
         self._processes[-1].go(indexes, int(self._host["sent"][0]))
         self._watch.begin()
         self._hurried = False
-        self._wishes[POST] = self._processes[-1].wake.handle
 
     def _hurry(self) -> None:
         """Once the audio thread has shown itself, run right behind it."""
@@ -261,7 +259,6 @@ class PluginHost:
         self._say(f"{self.name} is now {self.latency_frames} frames late (blocks of {block})")
 
     def _fail(self, trouble: str) -> None:
-        self._wishes[POST] = 0
         if self._restarts == RESTARTS_MAX:
             self._bypass(f"{self.name} {trouble} again, after {RESTARTS_MAX} restarts")
             return
@@ -294,7 +291,6 @@ class PluginHost:
 
     def _bypass(self, why: str) -> None:
         self._wishes[BYPASSED] = 1
-        self._wishes[POST] = 0
         self._doing = "bypassed"
         self._processes[-1].end()
         self._say(f"{why}: bypassed")

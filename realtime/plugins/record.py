@@ -24,7 +24,7 @@ PARAMETERS_MAX = 2048  # of one plugin; some show every MIDI control change as o
 NEVER = 1 << 62
 
 # Words that the control side writes for the audio thread, which reads them atomically.
-MIX, DELAY, BYPASSED, POST = range(4)
+MIX, DELAY, BYPASSED = range(3)
 MIX_ONE = 1 << 30  # the mix is a fixed-point number below, the frames to get there above
 MIX_FRAMES_SHIFT = 32
 

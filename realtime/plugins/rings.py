@@ -4,18 +4,16 @@ The audio thread writes what goes into the plugin, and reads what came out of it
 ago; the dry sound is delayed alike. The plugin has to be RESERVE frames ahead. Where it is not,
 or where it returned what is no sound, the reserve is faded out and the dry sound in: a linear
 fade over RESERVE frames, which changes a sample by at most |wet - dry| / RESERVE more than the
-two sounds do by themselves. Everything here is [audio-thread].
+two sounds do by themselves. Nobody is woken, since that is a call to the system: the plugin's
+process knows when to look. Everything here is [audio-thread].
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
 import numpy as np
-from llvmlite import ir
 from numba import from_dtype, njit, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from realtime.dsp.blocks import CHUNK, join, split
@@ -28,7 +26,6 @@ from realtime.plugins.record import (
     MIX,
     MIX_FRAMES_SHIFT,
     MIX_ONE,
-    POST,
     RECORD,
     RESERVE,
     RETAP,
@@ -58,21 +55,6 @@ def _record_at(typingctx, address):
         return builder.inttoptr(args[0], context.get_value_type(record))
 
     return record(types.int64), codegen
-
-
-@intrinsic
-def _post(typingctx, semaphore):
-    """Post the POSIX semaphore at an address: wakes whoever waits for it, never waits itself."""
-
-    def codegen(context, builder, signature, args):
-        if sys.platform != "win32":
-            pointer = ir.IntType(8).as_pointer()
-            kind = ir.FunctionType(ir.IntType(32), [pointer])
-            function = cgutils.get_or_insert_function(builder.module, kind, "sem_post")
-            builder.call(function, [builder.inttoptr(args[0], pointer)])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), codegen
 
 
 @njit(**JIT)
@@ -239,7 +221,7 @@ def exchange_block(x, addresses):
 
 @njit(**JIT)
 def end_of_block(frames, inserts):
-    """Wake every plugin's process, and count what this block of so many frames was.
+    """Count, for every plugin, what this block of so many frames was.
 
     inserts: int64 (points, INSERTS_MAX)
     """
@@ -249,9 +231,6 @@ def end_of_block(frames, inserts):
             if address == 0:
                 break
             host = _record_at(address).host
-            semaphore = atomic_load(host.words, POST)
-            if semaphore != 0:
-                _post(semaphore)
             host.late_blocks += host.faults & _LATE
             host.nonfinite_blocks += (host.faults & _NONFINITE) // _NONFINITE
             host.dry_blocks += (host.faults & _DRY) // _DRY

@@ -16,6 +16,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -38,6 +39,12 @@ from realtime.plugins.setting import PluginError
 STATE, LOAD, GO, RESTORE, ASK = "state", "load", "go", "restore", "ask"
 # From it: what was loaded, or why not; a state.
 LOADED, FAILED, STATE_IS = "loaded", "failed", "state is"
+
+_SLEEP = 0.7  # of a block, before the next one is looked for
+_STEP = 1 / 16  # of a block, between two looks
+_STEP_SECONDS_MIN, _STEP_SECONDS_MAX = 5e-5, 5e-4
+_IDLE_BLOCKS = 16.0  # without a sound for so long, the stream stands
+_IDLE_SECONDS = 1e-3
 
 QUANTUM = 512  # frames of the pieces that the plugin hears of a file, however blocks are cut
 
@@ -80,8 +87,9 @@ def main() -> int:
     server = Server(processor, *sharing.map_sides(memory), work, request)
     if not request["offline"]:
         _hurry()
+    pace = None if request["offline"] else Pace(request["sample_rate"])
     while True:
-        wake.acquire()
+        wake.acquire(True, None if pace is None else pace.seconds())
         while not messages.empty():
             name, payload = messages.get()
             if name == ASK:
@@ -89,9 +97,12 @@ def main() -> int:
             elif name == RESTORE:
                 processor.restore(payload)
                 server.stand()
-        server.serve()
-        if request["offline"]:
+        looked = time.monotonic()
+        found = server.serve()
+        if pace is None:
             answered.release()
+        elif found:
+            pace.found(found, looked)
 
 
 def _next(messages: queue.SimpleQueue[tuple[str, bytes]], name: str) -> bytes:
@@ -123,6 +134,32 @@ def _hurry() -> None:
     gc.disable()
 
 
+class Pace:
+    """When to look for the next block. The audio thread wakes nobody: that would cost it 15 us.
+
+    A block lasts as long as its frames: after most of that time, and often from then on.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._sample_rate = sample_rate
+        self._due = self._idle_from = 0.0
+        self._step = _IDLE_SECONDS
+
+    def found(self, frames: int, when: float) -> None:
+        """A block of so many frames was there. when: `time.monotonic()`, s."""
+        lasts = frames / self._sample_rate
+        self._due = when + _SLEEP * lasts
+        self._idle_from = when + _IDLE_BLOCKS * lasts
+        self._step = min(max(lasts * _STEP, _STEP_SECONDS_MIN), _STEP_SECONDS_MAX)
+
+    def seconds(self) -> float:
+        """How long to sleep now."""
+        now = time.monotonic()
+        if now > self._idle_from:
+            return _IDLE_SECONDS
+        return max(self._due - now, self._step)
+
+
 class Server:
     """Answers what was sent, in the order of the rings' positions.
 
@@ -149,7 +186,7 @@ class Server:
         self._targets = np.zeros(PARAMETERS_MAX)
         self.stand()
         self._latency = processor.latency
-        self._fed = 0
+        self._fed, self._seen = 0, work["from"]
         self._begin(work["from"])
 
     def stand(self) -> None:
@@ -159,9 +196,11 @@ class Server:
             if self._processor.position(index) != target:
                 self._processor.move(int(index), float(target), 0)
 
-    def serve(self) -> None:
-        """All that was sent until now."""
+    def serve(self) -> int:
+        """All that was sent until now; how many frames that was, at most a block's."""
         sent = int(self._sent[0])
+        new = min(sent - self._seen, int(self._host["largest_block"]))
+        self._seen = sent
         delay = int(self._host["delay"]) - self._latency
         if sent - self._fed > 2 * delay and not self._quantum:
             self._begin(sent - delay)  # too late for it; what comes next can be in time
@@ -171,6 +210,7 @@ class Server:
                 break
             self._follow()
             self._answer(count)
+        return new
 
     def _begin(self, position: int) -> None:
         """Answer from this position on, and nothing before."""

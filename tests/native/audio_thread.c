@@ -1,7 +1,7 @@
 /* An audio thread that is watched: preloaded into a Python process, it runs a PaStreamCallback on
  * a thread of its own and counts what that thread may not do while the callback runs: allocate,
- * lock, wait, map memory, read or write. What it may do, it counts too: posting a semaphore. Other
- * threads are left alone. */
+ * lock, wait, wake another (post a semaphore), map memory, read or write. Other threads are left
+ * alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
