@@ -33,7 +33,8 @@ from offline_train.metrics import METRICS, distances, ratio_interval
 from realtime.features import AudioError
 from realtime.plugins.setting import PluginSetting
 from realtime.preset import Preset
-from realtime.refine import Refined, refine
+from realtime.refine import refine
+from realtime.search import Refined
 from realtime.transfer import predict, render
 
 SETS = (("speech", 24_000), ("music", 44_100))
@@ -147,11 +148,8 @@ def main(argv: list[str] | None = None) -> int:
                 except AudioError as error:
                     print(f"{kind} {number} failed: {error}", file=sys.stderr)
                     continue
-                ratios = {
-                    way: row["scores"][0] / rows[str(number)][UNTOUCHED]["scores"][0]
-                    for way, row in rows[str(number)].items()
-                }
-                shown = ", ".join(f"{way} {ratio:.3f}" for way, ratio in ratios.items())
+                scores = {way: row["scores"][0] for way, row in rows[str(number)].items()}
+                shown = ", ".join(f"{way} {score:.3f}" for way, score in scores.items())
                 print(f"{kind} {number}: {shown}", flush=True)
                 write_json(args.json, record)
     except DataError as error:

@@ -7,7 +7,8 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from realtime.session import Session
 
 _PROFILE_SECONDS_MIN = 0.5
+_SELDOM_SECONDS = 2.0
 
 
 def check_paths(args: argparse.Namespace) -> None:
@@ -185,8 +187,13 @@ def predict_with(model: str | None) -> Predict:
     return call
 
 
-def refine_with(seconds: float | None) -> Refine | None:
-    """How a prediction is made better in so many seconds; None for not at all."""
+def refine_with(
+    seconds: float | None, hosted: Hosted, by_hand: Callable[[], Mapping[str, float]] = dict
+) -> Refine | None:
+    """How a prediction is made better in so many seconds; None for not at all.
+
+    hosted: its plugins are moved too. by_hand: what hands have set by then, id -> plain value.
+    """
     if seconds is None:
         return None
 
@@ -201,13 +208,15 @@ def refine_with(seconds: float | None) -> Refine | None:
     ) -> Preset:
         from realtime.refine import refine
 
+        plugins, fixed = hosted.searched(by_hand())
         refined = refine(
-            preset,
+            preset.with_plugins(plugins),
             x,
             reference,
             rate,
             seconds,
             reference_rate=reference_rate,
+            fixed=fixed,
             stop=stop,
             progress=lambda progressed: say(f"refining: {progressed}"),
         )
@@ -244,9 +253,9 @@ def _predict_for_file(
     heard = analyse(x, rate, "the input")
     found = [model.from_features(heard, wanted) for wanted in style.features]
     presets = [Preset(f.values, name="predicted", profile=f.profile) for f in found]
-    better = refine_with(args.refine)
+    better = refine_with(args.refine, style.hosted)
     if better is not None:
-        told = _Last()
+        told = _Seldom(voice.say)
         for place, reference in enumerate(style.references):
             presets[place] = better(
                 presets[place],
@@ -257,17 +266,27 @@ def _predict_for_file(
                 threading.Event(),
                 told,
             )
-            voice.say(told.line)
+            told.last()
     return morph(presets[0], presets[-1], args.morph or 0.0)
 
 
-class _Last:
-    """Takes lines and keeps the last."""
+class _Seldom:
+    """Says one of many lines now and then, and the last."""
 
-    line = ""
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._line = say, ""
+        self._due = time.monotonic() + _SELDOM_SECONDS
 
     def __call__(self, line: str) -> None:
-        self.line = line
+        self._line = line
+        if time.monotonic() >= self._due:
+            self.last()
+
+    def last(self) -> None:
+        """Say the last line, if it was not said."""
+        if self._line:
+            self._say(self._line)
+        self._line, self._due = "", time.monotonic() + _SELDOM_SECONDS
 
 
 @contextlib.contextmanager

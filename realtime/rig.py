@@ -79,15 +79,15 @@ class Rig:
         )
         self.midi = self._midi_of(files)
         self.display = self._display_of(files, stop)
-        self.saving = _Saving(args.save_preset, self.controls, self.display, recovery)
+        self.saving = _Saving(args, self.controls, self.display, recovery)
         self.stage = Stage(
             self.bridge,
             self.controls,
             self.monitor,
-            Style(_style_request(args, files), rate, ins, self.display.say),
+            Style(self._style_request(files), rate, ins, self.display.say),
             files.programs,
             say=self.display.say,
-            styled=self.saving.first,
+            styled=self.saving.save,
             save_to=None if args.save_preset is None else Path(args.save_preset),
         )
 
@@ -112,7 +112,7 @@ class Rig:
     def begin(self) -> None:
         """Audio runs: go after the style that was asked for, or keep the sound there is."""
         if not self._recovery.kept("busy", self._wants_style):
-            self.saving.first()
+            self.saving.save()
         elif self.stage.style.references:
             self.stage.style.predict()
         else:
@@ -180,34 +180,35 @@ class Rig:
             unlearn=midi.unlearn if midi else None,
         )
 
-
-def _style_request(args: argparse.Namespace, files: LiveFiles) -> StyleRequest:
-    return StyleRequest(
-        predict=predict_with(args.model),
-        references=files.references,
-        reference_seconds=args.ref_live or REFERENCE_SECONDS,
-        gate_dbfs=GATE_DBFS if args.gate_db is None else args.gate_db,
-        channel="" if args.ref_channel is None else f"channel {args.ref_channel}",
-        refine=refine_with(args.refine),
-    )
+    def _style_request(self, files: LiveFiles) -> StyleRequest:
+        args, controls = self._args, self.controls
+        return StyleRequest(
+            predict=predict_with(args.model),
+            references=files.references,
+            reference_seconds=args.ref_live or REFERENCE_SECONDS,
+            gate_dbfs=GATE_DBFS if args.gate_db is None else args.gate_db,
+            channel="" if args.ref_channel is None else f"channel {args.ref_channel}",
+            refine=refine_with(args.refine, self.rack, lambda: controls.state.overrides),
+        )
 
 
 class _Saving:
-    """--save-preset: the first sound that was asked for, written once."""
+    """--save-preset: the first sound that was asked for, and over it what that is refined to."""
 
     def __init__(
-        self, path: str | None, controls: Controls, display: Display, recovery: Recovery
+        self, args: argparse.Namespace, controls: Controls, display: Display, recovery: Recovery
     ) -> None:
-        self._path = None if recovery.kept("saved", False) else path
+        self._path = None if recovery.kept("saved", False) else args.save_preset
+        self._times = 1 if args.refine is None else 2
         self._recovery = recovery
         self._controls = controls
         self._display = display
         self.failed = False
 
-    def first(self) -> None:
-        """Write the sound as it is now, if nothing was written yet."""
-        path, self._path = self._path, None
-        if path is None:
+    def save(self) -> None:
+        """Write the sound as it is now, unless all that was asked for is written."""
+        path, self._times = self._path, self._times - 1
+        if path is None or self._times < 0:
             return
         try:
             controls = self._controls

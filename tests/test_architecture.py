@@ -157,6 +157,7 @@ FORBIDDEN = {
     "realtime.predictor": ("realtime.chain", "realtime.callback", "realtime.engine", "numba"),
     "realtime.capture": ("realtime.chain", "realtime.callback", "realtime.engine", "numba"),
     "realtime.refine": ("realtime.engine", "realtime.cli", "sounddevice"),
+    "realtime.search": ("realtime.engine", "realtime.cli", "sounddevice"),
     "realtime.transfer": ("realtime.engine", "realtime.cli", "sounddevice"),
     "realtime.midi.*": BEHIND_CONTROLS,
     "realtime.osc*": BEHIND_CONTROLS,
@@ -173,7 +174,7 @@ DOORS = {
     "platformdirs": ("realtime.user_files",),
     "soundfile": ("realtime.audio_files", "realtime.output_files"),
     "pyloudnorm": ("realtime.measure",),
-    "cma": ("realtime.refine",),
+    "cma": ("realtime.search",),
     "matplotlib": ("realtime.demo",),
     "distributed": ("realtime.batch.cluster",),
     "rich": (

@@ -11,7 +11,8 @@ import pytest
 
 from realtime.plugins.setting import PluginError, PluginSetting
 from realtime.preset import Preset
-from realtime.refine import Progressed, refine
+from realtime.refine import refine
+from realtime.search import Progressed
 from realtime.style import Reference, Style, StyleRequest
 from realtime.transfer import predict, render
 from tests.plugins.zam import zam
@@ -77,6 +78,18 @@ def test_plugins_are_moved_and_the_chain_beside_them_is_not():
     assert error_db(found.preset) < error_db(begin)
     assert found.preset.with_plugins(()) == Preset.neutral()
     assert found.preset.plugins[0].values
+
+
+def test_plugins_and_the_chain_are_moved_together_but_for_what_was_set_by_hand():
+    eq = PluginSetting("eq", zam("ZamEQ2"), values=(("master_gain", 3.0),))
+    start = Preset(profile="eq-comp").with_plugins([eq])
+    options = {"renders_max": 200, "fixed": {"eq.master_gain"}}
+    found = refine(start, INPUT, REFERENCE, RATE, 60.0, **options)
+    assert found.distance < 0.8 * found.start
+    assert error_db(found.preset) < 0.7 * error_db(start)
+    assert found.preset.with_plugins(()) != start.with_plugins(())
+    assert found.preset["eq.master_gain"] == 3.0
+    assert any(found.preset[f"eq.boost_cut_{band}"] != 0.0 for band in "12lh")
 
 
 def test_a_plugin_that_is_not_there_is_one_line():

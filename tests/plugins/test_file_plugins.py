@@ -9,9 +9,13 @@ import pytest
 import soundfile as sf
 
 from realtime.callback import compile_all
-from realtime.preset import load_preset
-from tests.file_rig import afx_live_here, write_files
+from realtime.preset import Preset, load_preset
+from realtime.transfer import render
+from tests.file_rig import RATE, afx_live_here, write_files
 from tests.plugins.zam import zam
+from tests.support import speech_like
+
+BRIGHT = Preset({"eq2.gain_db": -9.0, "eq5.gain_db": 12.0})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,6 +58,23 @@ def test_a_plugin_is_inserted_set_saved_and_played_again(folder: Path) -> None:
     assert gain_db(folder, "c.wav") == pytest.approx(0.0, abs=0.01)
     afx_live_here(*files, "--output", "d.wav", *options[:-2], cwd=folder)
     assert gain_db(folder, "d.wav") == pytest.approx(3.0, abs=0.2)
+
+
+def test_a_style_reaches_into_a_plugin(folder: Path) -> None:
+    voice = speech_like(4.0, RATE, 0)
+    sf.write(folder / "in.wav", voice, RATE)
+    sf.write(folder / "ref.wav", render(voice[::-1], BRIGHT, RATE), RATE)
+    options = ("--insert", zam("ZamEQ2"), "--plugin-param", "zameq2.master_gain=2")
+    done = afx_live_here(
+        *("--ref", "ref.wav", "--refine", "4", *options, "--save-preset", "p.toml"),
+        *("--input", "in.wav", "--output", "a.wav"),
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "refined: distance" in done.stderr
+    preset = load_preset(str(folder / "p.toml"))
+    assert preset["zameq2.master_gain"] == 2.0  # by hand
+    assert any(abs(preset[f"zameq2.boost_cut_{band}"]) > 0.1 for band in "12lh")
 
 
 @pytest.mark.parametrize(
