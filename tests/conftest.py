@@ -43,6 +43,23 @@ def unavailable(reason: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
+def compiled() -> None:
+    """The kernels are compiled, so that what starts from here on starts at once."""
+    from realtime.callback import compile_all
+
+    compile_all()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Files good and bad, as `tests.file_rig` writes them."""
+    from tests.file_rig import write_files
+
+    write_files(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of recordings with `train/` and `val/`: $AFX_LIVE_DATA or ../shared/data."""
     folder = Path(os.environ.get("AFX_LIVE_DATA", ROOT.parent / "shared" / "data"))

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from realtime.callback import compile_all
 from realtime.preset import load_preset, save_preset
 from realtime.transfer import render
 from tests.batch_rig import COMMAND, ENVIRONMENT, children, gone, outputs, started, wait_for
@@ -24,10 +23,7 @@ from tests.support import noise
 
 STOP_S = 1.0
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def test_each_file_becomes_what_it_becomes_alone_and_bad_ones_stop_nothing(

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import cli
-from realtime.callback import compile_all
 from realtime.params import table_hash
 from realtime.predictor import shipped_model
 from realtime.preset import factory_presets, save_preset
-from tests.file_rig import TESTED, afx_live, write_files
+from tests.file_rig import TESTED, afx_live
 
 FILES = "--input in.wav --output out.wav"
 BAD = {
@@ -115,16 +114,7 @@ BAD = {
     "--preset good.toml --save-preset good.toml": "same file",
 }
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_files(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 @pytest.mark.parametrize("options", BAD)

@@ -15,7 +15,6 @@ import pytest
 import soxr
 
 from realtime.audio_files import to_channels
-from realtime.callback import compile_all
 from realtime.controls import CHANGE_FADE_MS
 from realtime.preset import Preset, load_preset, save_preset
 from tests.conftest import ROOT, JackServer
@@ -35,10 +34,7 @@ EVERYTHING = Preset(
     name="everything",
 )  # fmt: skip
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def at_rate(recording: tuple[np.ndarray, int], rate: int, seconds: float) -> np.ndarray:

@@ -10,21 +10,12 @@ import pytest
 import soundfile as sf
 
 from realtime.bridge import Bridge
-from realtime.callback import compile_all, run_block
+from realtime.callback import run_block
 from realtime.preset import Preset, load_preset, save_preset
-from tests.file_rig import RATE, TESTED, afx_live, afx_live_here, write_files
+from tests.file_rig import RATE, TESTED, afx_live, afx_live_here
 from tests.support import noise
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_files(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def rendered(x: np.ndarray, preset: Preset, rate: int) -> np.ndarray:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from realtime.callback import compile_all
 from tests.conftest import ROOT, JackServer, running_jack
 from tests.live_rig import afx_live
 
@@ -36,10 +35,7 @@ pcm.!default { type null }
 ctl.!default { type null }
 """
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def allowed() -> bool:

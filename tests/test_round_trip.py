@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.callback import compile_all
 from realtime.round_trip import BURST_FRAMES, burst, find
 from tests.conftest import JackServer
 from tests.jack_rig import echo
@@ -20,10 +19,7 @@ from tests.support import noise
 
 SENT = burst()
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def lay_cable(live: Live) -> None:

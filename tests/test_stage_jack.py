@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.callback import compile_all
 from realtime.controls import CHANGE_FADE_MS
 from realtime.interpolate import morph
 from realtime.measure import centroid_hz
@@ -25,10 +24,7 @@ from tests.test_engine_jack import at_rate
 CHANGE_MS = 50.0  # promised for a change of preset
 QUIET = 1e-4
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 @pytest.fixture

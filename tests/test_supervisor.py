@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import soxr
 
-from realtime.callback import compile_all
 from realtime.preset import Preset, factory_presets, load_preset, save_preset
 from tests.conftest import ROOT, JackServer, running_jack
 from tests.jack_rig import onset, patched
@@ -35,10 +34,7 @@ START_SECONDS = 1.0  # from start to sound, on a machine that has little else to
 WAITING = "the sound device went away: waiting for it, Ctrl-C ends"
 AGAIN = "audio running again"
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 @pytest.fixture

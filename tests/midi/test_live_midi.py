@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.callback import compile_all
 from realtime.preset import Preset, save_preset
 from tests.conftest import JackServer
 from tests.jack_rig import patched
@@ -42,10 +41,7 @@ note = 36
 on = -20.0
 """
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def knob_db(value: float, size: int) -> float:

@@ -8,25 +8,15 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from realtime.callback import compile_all
 from realtime.preset import Preset, load_preset
 from realtime.transfer import render
-from tests.file_rig import RATE, afx_live_here, write_files
+from tests.file_rig import RATE, afx_live_here
 from tests.plugins.zam import zam
 from tests.support import speech_like
 
 BRIGHT = Preset({"eq2.gain_db": -9.0, "eq5.gain_db": 12.0})
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_files(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def gain_db(folder: Path, name: str) -> float:

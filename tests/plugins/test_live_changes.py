@@ -10,7 +10,6 @@ from pathlib import Path
 import jack
 import pytest
 
-from realtime.callback import compile_all
 from tests.conftest import JackServer, running_jack
 from tests.live_rig import afx_live
 from tests.plugins.test_live_plugins import CALM, NEAR_DB, gains_db
@@ -18,13 +17,14 @@ from tests.plugins.zam import zam
 from tests.stage_rig import Hand
 from tests.test_supervisor import AGAIN, KEPT_SECONDS, WAITING
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 
 @pytest.mark.parametrize("jack_server", CALM, indirect=True)
 def test_a_plugin_plays_on_at_another_rate_and_with_longer_periods(
     jack_server: JackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    compile_all()
     hand, name = Hand(), jack_server.name
     options = ["--insert", zam("ZamCompX2"), "--osc", hand.port, "--device", "system"]
     options += ["--stats", tmp_path / "stats.json"]

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.callback import compile_all
 from realtime.preset import load_preset, save_preset
 from tests.conftest import JackServer
 from tests.jack_rig import patched
@@ -29,10 +28,7 @@ LEVEL = 0.05  # of the tone: no threshold that is left alone is near it
 STEP_S = 0.6
 NEAR_DB = 0.3
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 @pytest.fixture(autouse=True)

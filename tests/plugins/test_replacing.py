@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.callback import compile_all
 from realtime.controls import Controls
 from realtime.plugins.lineup import Lineup
 from realtime.plugins.requested import parse_replace, request
@@ -31,10 +30,7 @@ SQUEEZED = Preset.neutral().with_values(
     }
 )  # fmt: skip
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def quiet(line: str) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from realtime.callback import compile_all
 from realtime.plugins.rack import describe_rack
 from realtime.plugins.requested import request
 from realtime.plugins.setting import PluginSetting
@@ -24,10 +23,7 @@ SQUEEZED = Preset.neutral().with_values(
     {"comp.threshold_db": -35.0, "comp.ratio": 5.0, "comp.makeup_gain_db": 6.0}
 )
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def levels_db(x: np.ndarray) -> np.ndarray:

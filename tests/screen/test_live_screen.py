@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.callback import compile_all
 from tests.conftest import ROOT, JackServer
 from tests.jack_rig import patched
 from tests.screen.pseudo_terminal import PseudoTerminal
@@ -20,10 +19,7 @@ from tests.support import noise, rms, to_db
 
 SECONDS = 60.0  # more than a busy machine needs
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    compile_all()
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def level_shown(terminal: PseudoTerminal, name: str) -> float:
