@@ -13,7 +13,7 @@ DEMO_OUT := demo-out
 LIBRARIES := libportaudio2 libatomic1
 # A real audio server, real plugins to host, and a compiler for the watch on the audio thread
 # and for a plugin that fails on demand.
-FOR_TESTS := jackd2 zam-plugins gcc libc6-dev
+FOR_TESTS := jackd2 zam-plugins gcc libc6-dev python3-dev
 
 demo: $(VENV)/.player
 	$(BIN)/afx-live --demo $(DEMO_OUT)
@@ -40,5 +40,5 @@ $(VENV)/.dev: pyproject.toml Makefile
 	@scripts/make-venv $(VENV) $(LIBRARIES) $(FOR_TESTS)
 	@echo "installing torch and the tests' tools into $(VENV); the first time takes some minutes"
 	@$(PIP) install torch==2.13.0
-	@$(PIP) install -e '.[train,dev]'
+	@$(PIP) install -e '.[train,dev,pesq]'
 	@touch $@
