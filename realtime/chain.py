@@ -34,7 +34,13 @@ from realtime.dsp.compressor import COMPRESSOR_HISTORY, COMPRESSOR_STATE, compre
 from realtime.dsp.distortion import DISTORTION_STATE, distortion_chunk
 from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64, shaped
 from realtime.dsp.limiter import LIMITER_STATE, limiter_chunk
-from realtime.dsp.reverb import REVERB_STATE, prepare_reverb, reset_reverb, reverb_chunk
+from realtime.dsp.reverb import (
+    REVERB_STATE,
+    prepare_reverb,
+    reset_reverb,
+    reverb_chunk,
+    reverb_is_finite,
+)
 from realtime.dsp.simd import LANES_F32, frames_from, load, muladd, store
 from realtime.native import flush_to_zero, restore_float_mode
 from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
@@ -128,7 +134,7 @@ def _run_chunk(audio, frames, now, then, sound, state):
         exchange_chunk(audio, frames, state.inserts[_BEFORE_REVERB])
     stage, stage_end = now[REVERB:OUTPUT_GAIN], then[REVERB:OUTPUT_GAIN]
     reverb_chunk(audio, frames, stage, stage_end, state.reverb)
-    if not all_finite(state.reverb.damping):
+    if not reverb_is_finite(state.reverb):
         reset_reverb(state.reverb)
         sound = False
 

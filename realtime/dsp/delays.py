@@ -1,20 +1,23 @@
 """Delay lines as rings that are read and written a vector at a time.
 
-A ring of `period` places has a margin of a vector before it and two behind. What is written
-across its end, or near its beginning, is written there as well, so that a vector can be read from
-any place without a look at where the ring wraps. The period is at least a vector longer than the
-delay: then what is written behind the last frame of a block lands where nothing is read.
-[audio-thread] Everything here works on contiguous float32 arrays and allocates nothing.
+A ring of `period` places has a margin before it and one behind. What is written across its end,
+or near its beginning, is written there as well, so that as many frames as the ring's `reach` can
+be read and written from any place on without a look at where the ring wraps. The period is at
+least a vector longer than the delay: then what is written behind the last frame of a block lands
+where nothing is read. [audio-thread] Everything here works on contiguous float32 arrays and
+allocates nothing.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from realtime.dsp.intrinsics import JIT_EXACT
 from realtime.dsp.simd import LANES_F32, load, muladd, store
 
-MARGINS = 3 * LANES_F32  # what a ring's array holds beyond its period
+REACH = 64  # at most; no ring is shorter than its reach and a vector
+MARGINS = REACH + 2 * LANES_F32  # what a ring's array holds beyond its period
 
 
 @njit(inline="always", **JIT_EXACT)
@@ -31,25 +34,23 @@ def read(ring, at):
 
 
 @njit(inline="always", **JIT_EXACT)
-def write(ring, period, at, v):
-    """Put a vector from place `at` on."""
+def write(ring, period, reach, at, v):
+    """Put a vector from place `at` on, which is less than period + reach - a vector."""
     store(ring, LANES_F32 + at, v)
-    if at < LANES_F32:
-        store(ring, LANES_F32 + at + period, v)
-    elif at > period - LANES_F32:
-        store(ring, LANES_F32 + at - period, v)
+    if np.uint64(at - reach) > np.uint64(period - LANES_F32 - reach):  # near either end
+        store(ring, LANES_F32 + (at + period if at < reach else at - period), v)
 
 
 @njit(inline="always", **JIT_EXACT)
 def allpass(ring, period, at, delay_at, g, v):
-    """One Schroeder allpass over a vector: (z^-d - g) / (1 - g z^-d).
+    """One Schroeder allpass over a vector, with a reach of one: (z^-d - g) / (1 - g z^-d).
 
     at: where this vector goes; delay_at: where the one lies that went in d frames ago.
     Source: Schroeder 1962, "Natural sounding artificial reverberation".
     """
     delayed = read(ring, delay_at)
     inside = muladd(g, delayed, v)
-    write(ring, period, at, inside)
+    write(ring, period, LANES_F32, at, inside)
     return delayed - g * inside
 
 

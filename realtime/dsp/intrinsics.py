@@ -66,6 +66,7 @@ def _scratch(element):
 # whatever lay there.
 scratch_f32 = _scratch(types.float32)
 scratch_f64 = _scratch(types.float64)
+scratch_i64 = _scratch(types.int64)
 
 
 @intrinsic

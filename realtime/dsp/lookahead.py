@@ -198,70 +198,83 @@ def settle(history, pole):
         history[1, i] = last
 
 
-POLE_F32 = 5 * LANES_F32  # what a recursion carries from vector to vector
+# What a recursion of float32 carries from vector to vector: the last of what went in, the sums of
+# 2, 4 and 8 frames up to each, the last of what came out. Powers of its pole: 1, 2, 4, 8, 16.
+POLE_F32 = POWERS = 5
 _TWO = 2 * LANES_F32
 
 
 @njit(inline="always", **JIT_EXACT)
-def _behind(before, now, count, out):
-    """out = the last vector of frames, of two in a row of whose second `count` count."""
-    if count == LANES_F32:
-        store(out, 0, now)
-    else:
-        pair = scratch_f32(_TWO)
-        store(pair, 0, before)
-        store(pair, LANES_F32, now)
-        store(out, 0, load(pair, count))
+def powers_f32(pole, powers, line):
+    """powers[:, line] = those powers of a pole."""
+    for i in range(POWERS):
+        powers[i, line] = pole
+        pole = pole * pole
 
 
 @njit(inline="always", **JIT_EXACT)
-def begin_pole_f32(history, pole, memory):
-    """Fill the memory with which `pole_f32` begins a chunk."""
-    squared = pole * pole
-    one = load(history[0], 0)
-    two = muladd(pole, late(one, one, 1), one)
-    four = muladd(squared, late(two, two, 2), two)
-    eight = muladd(squared * squared, late(four, four, 4), four)
-    store(memory, 0, one)
-    store(memory, LANES_F32, two)
-    store(memory, 2 * LANES_F32, four)
-    store(memory, 3 * LANES_F32, eight)
-    store(memory, 4 * LANES_F32, load(history[1], 0))
+def pole_f32(memory, powers, line, now):
+    """y = pole y + x, a vector on: what the recursion carries behind the vector x."""
+    one, two, four, eight, y = memory
+    now_two = muladd(powers[0, line], late(one, now, 1), now)
+    now_four = muladd(powers[1, line], late(two, now_two, 2), now_two)
+    now_eight = muladd(powers[2, line], late(four, now_four, 4), now_four)
+    sixteen = muladd(powers[3, line], late(eight, now_eight, 8), now_eight)
+    return now, now_two, now_four, now_eight, muladd(powers[4, line], y, sixteen)
 
 
 @njit(inline="always", **JIT_EXACT)
-def pole_f32(x, frames, pole, memory, history, final):
-    """x = y, where y = pole y + x, in whole vectors; the memory goes on to the next such piece.
+def load_pole_f32(rows, line):
+    """What lies in float32 rows (POLE_F32, lines, LANES_F32), as a memory."""
+    return (
+        load(rows[0, line], 0), load(rows[1, line], 0), load(rows[2, line], 0),
+        load(rows[3, line], 0), load(rows[4, line], 0),
+    )  # fmt: skip
 
-    final: whether the chunk ends here, after any number of frames; `history` is then what the
-    next one begins with.
-    """
-    power2 = pole * pole
-    power4 = power2 * power2
-    power8 = power4 * power4
-    power16 = power8 * power8
-    one, two = load(memory, 0), load(memory, LANES_F32)
-    four, eight = load(memory, 2 * LANES_F32), load(memory, 3 * LANES_F32)
-    y = load(memory, 4 * LANES_F32)
-    before, y_before = one, y
-    for i in range(0, frames, LANES_F32):
-        # The sums of 2, 4, 8 and 16 frames up to each.
-        now = load(x, i)
-        now_two = muladd(pole, late(one, now, 1), now)
-        now_four = muladd(power2, late(two, now_two, 2), now_two)
-        now_eight = muladd(power4, late(four, now_four, 4), now_four)
-        sixteen = muladd(power8, late(eight, now_eight, 8), now_eight)
-        before, y_before = one, y
-        y = muladd(power16, y, sixteen)
-        one, two, four, eight = now, now_two, now_four, now_eight
-        store(x, i, y)
-    if final:
-        count = (frames - 1) % LANES_F32 + 1
-        _behind(before, one, count, history[0])
-        _behind(y_before, y, count, history[1])
-    else:
-        store(memory, 0, one)
-        store(memory, LANES_F32, two)
-        store(memory, 2 * LANES_F32, four)
-        store(memory, 3 * LANES_F32, eight)
-        store(memory, 4 * LANES_F32, y)
+
+@njit(inline="always", **JIT_EXACT)
+def store_pole_f32(rows, line, memory):
+    """The other way."""
+    one, two, four, eight, y = memory
+    store(rows[0, line], 0, one)
+    store(rows[1, line], 0, two)
+    store(rows[2, line], 0, four)
+    store(rows[3, line], 0, eight)
+    store(rows[4, line], 0, y)
+
+
+@njit(inline="always", **JIT_EXACT)
+def _sums(one, y, powers, line):
+    """A memory from what went in and came out. Sums up to the first frames are not whole, and no
+    later frame hears of them."""
+    two = muladd(powers[0, line], late(one, one, 1), one)
+    four = muladd(powers[1, line], late(two, two, 2), two)
+    return one, two, four, muladd(powers[2, line], late(four, four, 4), four), y
+
+
+@njit(inline="always", **JIT_EXACT)
+def _behind(before, now, count):
+    """The last vector of frames, of two in a row of whose second `count` count."""
+    pair = scratch_f32(_TWO)
+    store(pair, 0, before)
+    store(pair, LANES_F32, now)
+    return load(pair, count)
+
+
+@njit(**JIT_EXACT)
+def cut_pole_f32(rows, line, before, powers, count):
+    """Put a memory in `rows` back to `count` frames behind where `before` was it."""
+    now = load_pole_f32(rows, line)
+    one, y = _behind(before[0], now[0], count), _behind(before[4], now[4], count)
+    store_pole_f32(rows, line, _sums(one, y, powers, line))
+
+
+@njit(**JIT_EXACT)
+def settle_pole_f32(rows, line, powers):
+    """Rewrite a memory for another pole, as `settle` does."""
+    last = rows[4, line, LANES_F32 - 1]
+    for i in range(LANES_F32):
+        rows[0, line, i] = last - powers[0, line] * last
+        rows[4, line, i] = last
+    memory = load_pole_f32(rows, line)
+    store_pole_f32(rows, line, _sums(memory[0], memory[4], powers, line))

@@ -18,9 +18,19 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
-from realtime.dsp.delays import MARGINS, allpass, hadamard, onward, read, write
-from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, shaped
-from realtime.dsp.lookahead import POLE_F32, begin_pole_f32, pole_f32, settle
+from realtime.dsp.blocks import all_finite
+from realtime.dsp.delays import MARGINS, REACH, allpass, hadamard, onward, read, write
+from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, scratch_i64, shaped
+from realtime.dsp.lookahead import (
+    POLE_F32,
+    POWERS,
+    cut_pole_f32,
+    load_pole_f32,
+    pole_f32,
+    powers_f32,
+    settle_pole_f32,
+    store_pole_f32,
+)
 from realtime.dsp.simd import LANES_F32, frames_from, load, muladd, smaller, store
 
 LINES = 8
@@ -40,10 +50,10 @@ _CROSSFADE_MS = 20.0  # between two pre-delays
 
 _EVEN = 1.0 / math.sqrt(LINES)
 # Frames that go through the lines at once: no more than the shortest of them has, at 8 kHz.
-_PIECE = 4 * LANES_F32
+_PIECE = REACH
 _PAIR_SCRATCH = 2 * _PIECE
 _LINE_SCRATCH = LINES * _PIECE
-_POLE_SCRATCH = LINES * POLE_F32
+_POWERS_SCRATCH = POWERS * LINES
 # Coefficients: line gains, line damping, diffusion, then
 _DIFFUSE = 2 * LINES
 _LEVEL = _DIFFUSE + 2 * DIFFUSERS
@@ -62,7 +72,7 @@ REVERB_STATE = np.dtype(
         ("predelay", np.float32, (2, _PREDELAY_MAX)),
         ("diffusers", np.float32, (2, DIFFUSERS, _DIFFUSER_MAX)),
         ("lines", np.float32, (LINES, _LINE_MAX)),
-        ("damping", np.float32, (LINES, 2, LANES_F32)),  # lookahead's histories
+        ("damping", np.float32, (POLE_F32, LINES, LANES_F32)),  # lookahead's memories
         ("poles", np.float32, (LINES,)),  # with which they were made
         ("fade", np.float64),  # 0..1 from tap_old to tap_new
         ("fade_step", np.float64),
@@ -165,40 +175,37 @@ def reset_reverb(state):
 
 
 @njit(inline="always", **JIT_EXACT)
+def reverb_is_finite(state):
+    """Whether what comes out of the lines' dampings is: nothing else goes round."""
+    return all_finite(state.damping[POLE_F32 - 1])
+
+
+@njit(inline="always", **JIT_EXACT)
 def _predelayed(ring, state, i, fading, start, v):
     """The vector i frames on, delayed by the tap; fading over where that has moved."""
-    period = state.predelay_period
-    at = onward(state.predelay_at, i, period)
-    write(ring, period, at, v)
-    new = read(ring, onward(at, period - state.tap_new, period))
+    at, period = state.predelay_at, state.predelay_period
+    write(ring, period, REACH, at + i, v)
+    new = read(ring, onward(at, period - state.tap_new, period) + i)
     if not fading:
         return new
-    old = read(ring, onward(at, period - state.tap_old, period))
+    old = read(ring, onward(at, period - state.tap_old, period) + i)
     w = muladd(frames_from(start + i), np.float32(state.fade_step), np.float32(state.fade))
     return muladd(smaller(w, np.float32(1.0)), new - old, old)
 
 
 @njit(inline="always", **JIT_EXACT)
-def _diffused(state, channel, k, coefs, count, v):
-    """A vector, of which `count` frames count, through one allpass."""
-    period, at = state.diffuser_period[channel, k], state.diffuser_at[channel, k]
-    state.diffuser_at[channel, k] = onward(at, count, period)
-    delay_at = onward(at, LANES_F32, period)
+def _diffused(state, channel, k, coefs, i, v):
+    """The vector i frames on, through one allpass."""
+    period = state.diffuser_period[channel, k]
+    at = onward(state.diffuser_at[channel, k], i, period)
     g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
+    delay_at = onward(at, LANES_F32, period)
     return allpass(state.diffusers[channel, k], period, at, delay_at, g, v)
 
 
 @njit(inline="always", **JIT_EXACT)
-def _tap(state, line, i):
-    """What comes out of a line for the vector i frames on."""
-    period = state.line_period[line]
-    return read(state.lines[line], onward(state.line_at[line], LANES_F32 + i, period))
-
-
-@njit(inline="always", **JIT_EXACT)
 def _into(state, line, i, v):
-    period = state.line_period[line]
-    write(state.lines[line], period, onward(state.line_at[line], i, period), v)
+    write(state.lines[line], state.line_period[line], REACH, state.line_at[line] + i, v)
 
 
 @njit(**JIT_EXACT)
@@ -215,7 +222,9 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
     channels = audio.shape[0]
     lines = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _PIECE))
     sends = shaped(scratch_f32(_PAIR_SCRATCH), (2, _PIECE))
-    memory = shaped(scratch_f32(_POLE_SCRATCH), (LINES, POLE_F32))
+    powers = shaped(scratch_f32(_POWERS_SCRATCH), (POWERS, LINES))
+    gains, d_gains = scratch_f32(LINES), scratch_f32(LINES)
+    taps = scratch_i64(LINES)
     per_frame = 1.0 / max(frames, 1)
     wet, dry = np.float32(coefs[_WET]), np.float32(coefs[_DRY])
     d_wet = np.float32((coefs_end[_WET] - coefs[_WET]) * per_frame)
@@ -228,14 +237,33 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
         state.fade = 0.0
     fading = state.fade < 1.0
     for line in range(LINES):
-        pole = np.float32(coefs[LINES + line])
-        if pole != state.poles[line]:
-            settle(state.damping[line], pole)
-            state.poles[line] = pole
-        begin_pole_f32(state.damping[line], pole, memory[line])
+        pole = coefs[LINES + line]
+        # What the Hadamard matrix is over, so that it loses nothing, goes with the gains.
+        scale = np.float32(_EVEN * (1.0 - pole))
+        gains[line] = np.float32(coefs[line]) * scale
+        d_gains[line] = np.float32((coefs_end[line] - coefs[line]) * per_frame) * scale
+        powers_f32(np.float32(pole), powers, line)
+    for line in range(LINES):
+        if powers[0, line] != state.poles[line]:
+            state.poles[line] = powers[0, line]
+            settle_pole_f32(state.damping, line, powers)
 
     for start in range(0, frames, _PIECE):
         count = min(frames - start, _PIECE)
+        # The lines first: they do not wait for the sound.
+        for line in range(LINES):
+            taps[line] = onward(state.line_at[line], LANES_F32, state.line_period[line])
+            memory = load_pole_f32(state.damping, line)
+            before = memory
+            for i in range(0, count, LANES_F32):
+                before = memory
+                gain = muladd(frames_from(start + i), d_gains[line], gains[line])
+                now = gain * read(state.lines[line], taps[line] + i)
+                memory = pole_f32(memory, powers, line, now)
+                store(lines[line], i, memory[4])
+            store_pole_f32(state.damping, line, memory)
+            if count % LANES_F32:
+                cut_pole_f32(state.damping, line, before, powers, count % LANES_F32)
         for i in range(0, count, LANES_F32):
             t = frames_from(start + i)
             one, other = load(audio[0], start + i), load(audio[channels - 1], start + i)
@@ -243,28 +271,23 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
             left = _predelayed(state.predelay[0], state, i, fading, start, send * one)
             right = _predelayed(state.predelay[1], state, i, fading, start, send * other)
             for k in range(DIFFUSERS):
-                left = _diffused(state, 0, k, coefs, min(count - i, LANES_F32), left)
-                right = _diffused(state, 1, k, coefs, min(count - i, LANES_F32), right)
+                left = _diffused(state, 0, k, coefs, i, left)
+                right = _diffused(state, 1, k, coefs, i, right)
             feed = muladd(t, d_level, level)
             store(sends[0], i, feed * left)
             store(sends[1], i, feed * right)
             # What the two channels hear: orthogonal signs, so their tails differ.
-            same = _tap(state, 0, i) - _tap(state, 3, i) + _tap(state, 4, i) - _tap(state, 7, i)
-            swap = _tap(state, 1, i) - _tap(state, 2, i) + _tap(state, 5, i) - _tap(state, 6, i)
+            v = (
+                read(state.lines[0], taps[0] + i), read(state.lines[1], taps[1] + i),
+                read(state.lines[2], taps[2] + i), read(state.lines[3], taps[3] + i),
+                read(state.lines[4], taps[4] + i), read(state.lines[5], taps[5] + i),
+                read(state.lines[6], taps[6] + i), read(state.lines[7], taps[7] + i),
+            )  # fmt: skip
+            same, swap = v[0] - v[3] + v[4] - v[7], v[1] - v[2] + v[5] - v[6]
             through = muladd(t, d_dry, dry)
             store(audio[0], start + i, muladd(through, one, same + swap))
             if channels == 2:
                 store(audio[1], start + i, muladd(through, other, same - swap))
-        for line in range(LINES):
-            # What the Hadamard matrix is over, so that it loses nothing, goes with the gains.
-            scale = np.float32(_EVEN * (1.0 - coefs[LINES + line]))
-            gain = np.float32(coefs[line]) * scale
-            d_gain = np.float32((coefs_end[line] - coefs[line]) * per_frame) * scale
-            for i in range(0, count, LANES_F32):
-                v = muladd(frames_from(start + i), d_gain, gain) * _tap(state, line, i)
-                store(lines[line], i, v)
-            pole, final = np.float32(coefs[LINES + line]), start + count == frames
-            pole_f32(lines[line], count, pole, memory[line], state.damping[line], final)
         for i in range(0, count, LANES_F32):
             left, right = load(sends[0], i), load(sends[1], i)
             v = hadamard(
@@ -283,6 +306,10 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
             _into(state, 6, i, v[6] - left)
             _into(state, 7, i, v[7] - right)
         state.predelay_at = onward(state.predelay_at, count, state.predelay_period)
+        for channel in range(2):
+            for k in range(DIFFUSERS):
+                at, period = state.diffuser_at[channel, k], state.diffuser_period[channel, k]
+                state.diffuser_at[channel, k] = onward(at, count, period)
         for line in range(LINES):
             at, period = state.line_at[line], state.line_period[line]
             state.line_at[line] = onward(at, count, period)
