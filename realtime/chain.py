@@ -16,6 +16,7 @@ import numpy.typing as npt
 from numba import from_dtype, njit, types
 from numba.extending import intrinsic
 
+from realtime.arrays import OBJECT, data_of, give_up_lock, shape_if_sound, take_lock
 from realtime.coefficients import (
     CHAIN_COEFS,
     COMPRESSOR,
@@ -32,7 +33,7 @@ from realtime.dsp.biquad_lanes import PEQ_STATE, sosfilt_lanes
 from realtime.dsp.blocks import CHUNK, all_finite, join, split, take_in
 from realtime.dsp.compressor import COMPRESSOR_HISTORY, COMPRESSOR_STATE, compressor_chunk
 from realtime.dsp.distortion import DISTORTION_STATE, distortion_chunk
-from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64, shaped
+from realtime.dsp.intrinsics import JIT, block_at, scratch_f32, scratch_f64, shaped
 from realtime.dsp.limiter import LIMITER_STATE, limiter_chunk
 from realtime.dsp.reverb import (
     REVERB_STATE,
@@ -210,6 +211,7 @@ def process_block(x, state):
 _DOOR = np.dtype(
     [
         ("chain", CHAIN_STATE),
+        ("dtype", np.int64),
         ("channels", np.int64),
         ("blocks", np.int64),
         ("frames", np.int64),
@@ -217,34 +219,39 @@ _DOOR = np.dtype(
     align=True,
 )
 _opening = threading.Lock()
-_DOOR_SIGNATURE = types.boolean(types.float32[:, ::1], types.uint8[::1])
+_DOOR_SIGNATURE = types.boolean(OBJECT, OBJECT)
 
 
 @intrinsic
-def _door_in(typingctx, memory):
-    """The record of _DOOR that bytes hold."""
+def _door_at(typingctx, address):
+    """The record of _DOOR that lies at an address."""
     record = from_dtype(_DOOR)
 
     def codegen(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.bitcast(data, context.get_value_type(record))
+        return builder.inttoptr(args[0], context.get_value_type(record))
 
-    return record(memory), codegen
+    return record(types.int64), codegen
 
 
-@njit(**JIT)
+@njit(**{**JIT, "nogil": False})
 def _process(x, memory):
-    """Whether x has the channels it should; if so it has gone through the chain.
+    """Whether x is a block for the chain; if so it has gone through.
 
-    Bytes cost a call from Python less than an array of records, and far less than a record. What
-    is not float32 or not C-contiguous Numba itself refuses, in no time.
+    memory: the array of bytes that holds a record of _DOOR
     """
-    door = _door_in(memory)
-    if x.shape[1] != door.channels:
+    door = _door_at(data_of(memory))
+    frames, channels = shape_if_sound(x, memory, door.dtype)
+    if channels != door.channels:
         return False
-    process_block(x, door.chain)
+    block = block_at(data_of(x), frames, channels)
+    if frames <= CHUNK:  # over in less time than Python's lock is worth
+        process_block(block, door.chain)
+    else:
+        thread = give_up_lock()
+        process_block(block, door.chain)
+        take_lock(thread)
     door.blocks += 1
-    door.frames += x.shape[0]
+    door.frames += frames
     return True
 
 
@@ -262,12 +269,10 @@ class Chain:
         self.channels = channels
         self._preset = preset or Preset.neutral()
         with _opening:  # threads may make their first chains at once
-            if not _process.signatures:
-                _process.compile(_DOOR_SIGNATURE)
-                _process.disable_compile()
+            self._through = _process.compile(_DOOR_SIGNATURE)
         doors = np.zeros(1, dtype=_DOOR)
         self._door, self._memory = doors[0], doors.view(np.uint8)
-        self._door["channels"] = channels
+        self._door["dtype"], self._door["channels"] = id(_FLOAT32), channels
         self._state = self._door["chain"]
         prepare_chain(self._state, self._preset, sample_rate)
 
@@ -287,14 +292,14 @@ class Chain:
 
         Raises: ValueError on another shape, type or layout.
         """
-        try:
-            if _process(x, self._memory):
-                return x
-        except TypeError:
-            pass
+        if self._through(x, self._memory):
+            return x
         if x.dtype != _FLOAT32 or x.ndim != 2 or x.shape[1] != self.channels:
             raise ValueError(f"audio is {x.dtype} {x.shape}, not float32 (frames, {self.channels})")
-        raise ValueError("audio must be C-contiguous and writeable")
+        # Arrays of a kind of their own, such as memory maps, are seen as plain ones.
+        if not self._through(x.view(_FLOAT32, np.ndarray), self._memory):
+            raise ValueError("audio must be C-contiguous and writeable")
+        return x
 
     def insert(self, plugins: Iterable[tuple[str, int]]) -> None:
         """See `realtime.plugins.rings.insert`."""

@@ -103,6 +103,7 @@ ALLOWED = {
     ),
     "realtime.dsp.*": (*COMPILED, "realtime.dsp.*"),
     "realtime.dsp": (),
+    "realtime.arrays": (*COMPILED, "realtime.dsp.intrinsics"),
     "realtime.native": (*COMPILED, "realtime.dsp.intrinsics"),
     "realtime.coefficients": ("numpy", "realtime.dsp.*", *TABLES),
     "realtime.ramps": (
@@ -113,6 +114,7 @@ ALLOWED = {
     ),
     "realtime.chain": (
         *COMPILED,
+        "realtime.arrays",
         "realtime.coefficients",
         "realtime.dsp.*",
         "realtime.native",

@@ -89,6 +89,18 @@ def shaped(typingctx, array, shape):
     return array_type(array, shape), codegen
 
 
+@intrinsic
+def block_at(typingctx, address, frames, channels):
+    """float32 (frames, channels) that lies, C-contiguous, at an address. Checks nothing."""
+    array_type = types.Array(types.float32, 2, "C")
+
+    def codegen(context, builder, signature, args):
+        pointer = builder.inttoptr(args[0], ir.FloatType().as_pointer())
+        return _array_at(context, builder, array_type, pointer, args[1:])
+
+    return array_type(types.int64, types.int64, types.int64), codegen
+
+
 @njit(inline="always", **JIT)
 def frame_f32(i):
     """A frame's number as float32: vectors have no quick way from 64-bit integers."""

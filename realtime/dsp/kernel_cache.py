@@ -14,7 +14,8 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent.parent
 # What is compiled, and the modules whose constants are compiled in.
 _COMPILED = (
-    "native.py", "params.py", "coefficients.py", "ramps.py", "chain.py", "bridge.py", "callback.py",
+    "arrays.py", "native.py", "params.py", "coefficients.py", "ramps.py", "chain.py", "bridge.py",
+    "callback.py",
     "plugins/setting.py", "plugins/record.py", "plugins/rings.py",
 )  # fmt: skip
 
