@@ -62,7 +62,7 @@ class _Lanes:
         self.frames = builder.extract_value(arrays[0].shape, 0)
         self._muladd = vector_muladd(builder.module, _F64, self.lanes)
         self._coefs = [self.variable(1, i) for i in range(_COEFS)]
-        self._slopes = [self.load(2, i) for i in range(_COEFS)] if ramped else []
+        self._ramped = ramped
         self.kept = [self.variable(3, i) for i in range(_KEPT)]
 
     def _row(self, argument, index):
@@ -114,8 +114,9 @@ class _Lanes:
         terms = ((b1, before[_X1]), (a2, before[_Y2]), (b0, v), (a1, before[_Y1]))
         for factor, value in terms:
             out = builder.call(self._muladd, [factor, value, out])
-        for slot, slope in zip(self._coefs, self._slopes, strict=False):
-            builder.store(builder.fadd(builder.load(slot), slope), slot)
+        # Slopes are loaded anew each step: there are registers for them or for coefficients.
+        for i, slot in enumerate(self._coefs if self._ramped else ()):
+            builder.store(builder.fadd(builder.load(slot), self.load(2, i)), slot)
         return out, [v, before[_X1], out, before[_Y1]]
 
     def emit(self, frame, out):

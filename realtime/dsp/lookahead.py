@@ -14,13 +14,23 @@ filters" (scattered look-ahead).
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from realtime.dsp.intrinsics import JIT_EXACT, scratch_f32, vector_muladd
-from realtime.dsp.simd import LANES_F32, LANES_F64, larger, late, load, muladd, store
+from realtime.dsp.simd import (
+    LANES_F32,
+    LANES_F64,
+    frames_from,
+    larger,
+    late,
+    load,
+    muladd,
+    store,
+)
 
 _I64 = ir.IntType(64)
 
@@ -269,12 +279,12 @@ def cut_pole_f32(rows, line, before, powers, count):
     store_pole_f32(rows, line, _sums(one, y, powers, line))
 
 
-@njit(**JIT_EXACT)
+@njit(inline="always", **JIT_EXACT)
 def settle_pole_f32(rows, line, powers):
-    """Rewrite a memory for another pole, as `settle` does."""
+    """Rewrite a memory for another pole, as `settle` does: all frames up to here are alike."""
     last = rows[4, line, LANES_F32 - 1]
-    for i in range(LANES_F32):
-        rows[0, line, i] = last - powers[0, line] * last
-        rows[4, line, i] = last
-    memory = load_pole_f32(rows, line)
-    store_pole_f32(rows, line, _sums(memory[0], memory[4], powers, line))
+    y = frames_from(np.float32(0.0)) * np.float32(0.0) + last
+    one = y - powers[0, line] * y
+    two = muladd(powers[0, line], one, one)
+    four = muladd(powers[1, line], two, two)
+    store_pole_f32(rows, line, (one, two, four, muladd(powers[2, line], four, four), y))
