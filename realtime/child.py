@@ -24,6 +24,9 @@ _CLOSE_SECONDS = 3.0  # for one that has begun: it measures what was played
 _LAST_WORDS_SECONDS = 1.0  # for one that lost its device: it measures too
 _STOP_LOOK_SECONDS = 0.005
 _HUNG_SECONDS = 10.0  # without a word from one that speaks twice a second
+# For glibc, which else keeps more for itself the larger what was once freed: a late moment's
+# backlog would stay taken for the rest of a session.
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 
 
 class EngineProcess:
@@ -41,7 +44,7 @@ class EngineProcess:
             self._process = subprocess.Popen(
                 same_python.command("realtime.cli", *argv),
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, lifeline.VARIABLE: str(theirs.fileno())},
+                env={**os.environ, **_MEMORY, lifeline.VARIABLE: str(theirs.fileno())},
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
