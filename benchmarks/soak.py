@@ -4,7 +4,8 @@
 input. A controller made with python-rtmidi turns eight knobs, 1000 messages a second, changes the
 preset four times a second and presses bypass now and then. Server and audio thread ask for
 real-time priority above all else here. Memory is what the engine's process holds after the first
-third, when all that it keeps is full, and at the end.
+third, when all that it keeps is full, and at the end. A late block is the machine's where the
+kernel or a hypervisor took the processor away meanwhile: that is counted beside them.
 """
 
 from __future__ import annotations
@@ -147,7 +148,12 @@ def soak(minutes: float) -> dict[str, Any]:
         stack.callback(_end, player)
         noise = Noise("afx-live")
         stack.callback(noise.close)
+        stolen = _stolen_seconds()
         memory = _hold_out(player, hands, 60.0 * minutes)
+        taken = {
+            "preempted": _preempted(_engine(player)),
+            "stolen_s": round(_stolen_seconds() - stolen, 2),
+        }
         scheduling = server.scheduling
         status = _end(player)
         if status:
@@ -157,7 +163,7 @@ def soak(minutes: float) -> dict[str, Any]:
     return {
         "minutes": minutes, "period": PERIOD, "sample_rate": SAMPLE_RATE, "messages": hands.sent,
         **{name: session[name] for name in kept}, "dsp_us": session["dsp_us"],
-        "server": scheduling, "memory": memory,
+        "server": scheduling, "processor": taken, "memory": memory,
     }  # fmt: skip
 
 
@@ -223,6 +229,24 @@ def _resident_kb(pid: int) -> int:
     return int(found[1])
 
 
+def _preempted(pid: int) -> int:
+    """How often the kernel gave the audio thread's processor to another: of the threads at
+    real-time priority the audio thread is the one that has run longest."""
+    ran_and_lost = [(0, 0)]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if os.sched_getscheduler(int(task.name)) == os.SCHED_FIFO:
+            lost = re.search(r"nonvoluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text())
+            assert lost
+            ran_and_lost.append((int((task / "schedstat").read_text().split()[0]), int(lost[1])))
+    return max(ran_and_lost)[1]
+
+
+def _stolen_seconds() -> float:
+    """What a hypervisor took of all processors so far, for other machines."""
+    ticks = Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]
+    return int(ticks) / os.sysconf("SC_CLK_TCK")
+
+
 def _end(player: subprocess.Popen[str]) -> int:
     player.terminate()
     player.communicate(timeout=30)
@@ -234,11 +258,14 @@ def run(minutes: float, json_file: Path) -> int:
     record = describe(("numpy", "numba", "sounddevice", "python-rtmidi"))
     record["results"] = row = soak(minutes)
     table = Table(title=f"{minutes:g} minutes at {PERIOD} frames, {row['messages']} MIDI messages")
-    for heading in ("blocks", "late", "device gaps", "DSP p50", "p99", "p99.9", "max us", "memory"):
+    headings = ("blocks", "late", "preempted", "stolen", "device gaps", "DSP p50", "p99", "p99.9")
+    for heading in (*headings, "max us", "memory"):
         table.add_column(heading, justify="right")
     times = [f"{row['dsp_us'][part]:.1f}" for part in ("p50", "p99", "p999", "max")]
     gaps = max(row["underflows"], row["overflows"])
-    counts = [str(row["blocks"]), str(row["late_blocks"]), str(gaps)]
+    taken = row["processor"]
+    counts = [str(row["blocks"]), str(row["late_blocks"]), str(taken["preempted"])]
+    counts += [f"{taken['stolen_s']:.1f} s", str(gaps)]
     table.add_row(*counts, *times, f"{row['memory']['growth_kb']:+d} kB")
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     write_json(json_file, record)

@@ -31,6 +31,8 @@ def test_a_session_holds_out_in_a_storm(tmp_path: Path) -> None:
     assert row["messages"] > 900 * SECONDS
     assert row["blocks"] > 0.9 * SECONDS * row["sample_rate"] / row["period"]
     assert row["nonfinite_resets"] == 0
+    assert row["processor"]["preempted"] >= 0
+    assert 0.0 <= row["processor"]["stolen_s"] < 10 * SECONDS
     memory = row["memory"]
     assert 30_000 < memory["warm_kb"] <= memory["max_kb"]
     assert memory["growth_kb"] == memory["end_kb"] - memory["warm_kb"]
