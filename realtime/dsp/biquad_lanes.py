@@ -243,20 +243,19 @@ _run_mono, _run_stereo = _runner(1), _runner(2)
 
 @njit(**JIT)
 def _spread(sos, sos_end, frames, channels, coefs, slopes):
-    """Lay coefficients and their change a frame out in lanes."""
+    """Lay coefficients and their change a frame out in lanes; those of no section stay 0."""
     per_frame = 1.0 / frames
-    lanes = _LANES * channels
+    for i in range(_MATRIX):
+        slopes[i] = 0.0
     for j in range(_COEFS):
         sign = -1.0 if j >= _A1 else 1.0
-        for lane in range(lanes):
-            coefs[j * lanes + lane] = slopes[j * lanes + lane] = 0.0
         for k in range(SECTIONS):
             slope = sign * (sos_end[k, j] - sos[k, j]) * per_frame
-            for channel in range(channels):
-                # A lane starts some steps late: it must meet `sos` at its own first frame.
-                lane = j * lanes + k * channels + channel
-                coefs[lane] = sign * sos[k, j] - _LAG * k * slope
-                slopes[lane] = slope
+            # A lane starts some steps late: it must meet `sos` at its own first frame.
+            coef = sign * sos[k, j] - _LAG * k * slope
+            lane = (j * _LANES + k) * channels
+            coefs[lane] = coefs[lane + channels - 1] = coef
+            slopes[lane] = slopes[lane + channels - 1] = slope
 
 
 @njit(**JIT)

@@ -17,8 +17,10 @@ from realtime.dsp.simd import (
     cards_first,
     cards_second,
     evens,
+    frames_from,
     lanes,
     load,
+    muladd,
     odds,
     outside,
     store,
@@ -47,10 +49,15 @@ def take_in(x, gain, gain_end):
         faults += 0 if sound else 1
         flat[i] = first * flat[i] if sound else np.float32(0.0)
     if gain != gain_end:
-        step = np.float32((gain_end / gain - 1.0) / frames)
-        for i in range(frames):
-            for channel in range(channels):
-                x[i, channel] *= np.float32(1.0) + np.float32(i) * step
+        step, one = np.float32((gain_end / gain - 1.0) / frames), np.float32(1.0)
+        doubled = channels - 1  # bits by which a sample's number is more than its frame's
+        for i in range(0, whole, LANES_F32):
+            t = frames_from(i >> doubled)
+            if channels == 2:
+                t = cards_first(t, t)
+            store(flat, i, muladd(t, step, one) * load(flat, i))
+        for i in range(whole, frames * channels):
+            flat[i] *= one + np.float32(i >> doubled) * step
     return faults
 
 
