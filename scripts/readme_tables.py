@@ -86,25 +86,24 @@ def osc() -> str:
 def latency() -> str:
     """The latency benchmark's figures for stereo at 48 kHz."""
     record = _result("latency")
-    both, shown = ("chain", "pedalboard"), ("p50", "p99", "p99.9", "max")
-    heads = [
-        "frames",
-        "deadline",
-        *(f"{who} {p}" for who in ("chain", "pedalboard") for p in shown),
-    ]
+    both, shown = ("chain", "pedalboard"), ("p50", "p99", "p99.9", "max", "steady p99.9")
+    heads = ["frames", "deadline", *(f"{who} {p}" for who in both for p in shown)]
     lines = [f"| {' | '.join(heads)} |", "|---:" * len(heads) + "|"]
     for row in record["results"]:
         if (row["sample_rate"], row["channels"]) == (SHOWN_RATE, SHOWN_CHANNELS):
             cells = [str(row["block_size"]), f"{row['block_us']:.0f}"]
             for name in both:
                 figures = row[name]
-                cells += [f"{figures[f'{p}_us']:.1f}" for p in ("p50", "p99", "p999", "max")]
+                told = ("p50", "p99", "p999", "max", "steady_p999")
+                cells += [f"{figures[f'{p}_us']:.1f}" for p in told]
             lines.append(f"| {' | '.join(cells)} |")
     machine, versions = record["machine"], record["versions"]
     blocks = _number(record["results"][0]["blocks"])
     lines += [
         "",
-        f"Microseconds a block, stereo at 48 kHz, {blocks} blocks a row, nothing trimmed;",
+        f"Microseconds a block, stereo at 48 kHz, {blocks} blocks a row, nothing trimmed. Steady:",
+        "the same blocks pass five times, and this is the p99.9 of each one's median over them,",
+        "without what the machine does now and then;",
         f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs, {machine['scheduler']},",
         f"load {machine['load_1min']:.1f}; numba {versions['numba']},",
         f"pedalboard {versions['pedalboard']}; {record['date'][:10]}.",
@@ -114,10 +113,13 @@ def latency() -> str:
 
 def values() -> str:
     """What hostile values do to the time of a block."""
-    lines = ["| values | p50 | p99.9 | p99.9 over plain |", "|---|---:|---:|---:|"]
+    heads = ("values", "p50", "p99.9", "over plain", "steady p99.9", "over plain")
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * 5]
     for name, row in _result("latency")["values"].items():
-        figures = f"{row['p50_us']:.1f} | {row['p999_us']:.1f} | {row['p999_of_plain']:.2f}"
-        lines.append(f"| {name} | {figures} |")
+        cells = [name, f"{row['p50_us']:.1f}"]
+        for figure in ("p999", "steady_p999"):
+            cells += [f"{row[f'{figure}_us']:.1f}", f"{row[f'{figure}_of_plain']:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", "Microseconds a block of 128 frames, stereo at 48 kHz."])
 
 
@@ -163,6 +165,7 @@ def soak() -> str:
     lines += [
         f"| {' | '.join(cells)} |",
         "",
+        *_taken(row.get("processor")),
         f"Microseconds; blocks of {row['period']} frames at {_number(row['sample_rate'])} Hz,",
         f"audio thread {row['priority']}, server {row['server']};",
         f"memory from minute {row['minutes'] / 3:.0f} on; {machine['cpu']} with",
@@ -170,6 +173,17 @@ def soak() -> str:
         f"{record['date'][:10]}.",
     ]
     return "\n".join(lines)
+
+
+def _taken(processor: dict[str, float] | None) -> list[str]:
+    """What was taken from the audio thread during a soak; older runs did not count it."""
+    if processor is None:
+        return []
+    times, seconds = processor["preempted"], processor["stolen_s"]
+    return [
+        f"The kernel gave the audio thread's processor to another {times} times,",
+        f"a hypervisor took {seconds:.1f} s of all processors.",
+    ]
 
 
 def midi() -> str:
