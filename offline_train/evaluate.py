@@ -1,6 +1,6 @@
 """How much of the difference from the target is left: model against untouched input.
 
-    python -m offline_train.main evaluate --data DIR [--set speech|music] [--rate 24000]
+    python -m offline_train.main evaluate --data DIR [--set speech|music|full] [--rate HZ]
                                           [--examples N] [--model FILE] [--page FILE]
 
 The model goes the way a user goes: `realtime.transfer` predicts with the ONNX file and renders
@@ -10,6 +10,10 @@ recordings joined in random order and cut in half, a half that is too short repe
 so that reference and input never share content. Untouched is the input as it is, at the
 recipe's -12 dBFS peak. Beside the model stands the rule-based way of `baseline`. Intervals are
 95 % ones, by the bootstrap over examples. A failure is counted and left out, never scored.
+
+The set `full` is half speech at 24 kHz and half music at 44.1 kHz, its targets behind the chain's
+distortion and reverb as well, each of the two in half of the examples (`effect_pairs`); all three
+tables are printed: speech, music, and both together.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from rich.table import Table
 from offline_train import baseline, page
 from offline_train.checkpoint import progress_bars
 from offline_train.data import DataError, Library, Recording, scan, synthesised
+from offline_train.effect_pairs import random_effects, with_effects
 from offline_train.export import ParityError, export_checkpoint
 from offline_train.metrics import (
     METRICS,
@@ -52,6 +57,8 @@ CLIP_FRAMES = 262_144  # below 44.1 kHz, twice that from there on
 MIN_SPEAKER_SECONDS = 3.0
 UNTOUCHED = "untouched"
 HEARD = 4  # examples on the page
+RATES = {"speech": 24_000, "music": 44_100}
+FULL = "full"
 
 
 @dataclass
@@ -79,9 +86,13 @@ class Example:
 
 
 def examples(
-    recordings: Sequence[Recording], sample_rate: int, count: int, seed: int = SEED
+    recordings: Sequence[Recording],
+    sample_rate: int,
+    count: int,
+    seed: int = SEED,
+    full: bool = False,
 ) -> list[Example]:
-    """`count` examples by the protocol, speakers in turn.
+    """`count` examples by the protocol, speakers in turn. full: with distortion and reverb.
 
     Raises: DataError where no speaker is usable.
     """
@@ -99,7 +110,10 @@ def examples(
         half = len(clip) // 2
         sides = [np.resize(part, frames // 2) for part in (clip[:half], clip[half : 2 * half])]
         pair = make_pair(np.concatenate(sides), sample_rate, rng)
-        made.append(_cut(pair, swap=rng.random() < 0.5))
+        swap = rng.random() < 0.5
+        if full:
+            pair, _ = with_effects(pair, random_effects(rng))
+        made.append(_cut(pair, swap))
     if not made:
         raise DataError(f"no speaker has {MIN_SPEAKER_SECONDS:g} s of sound to evaluate on")
     return made
@@ -203,15 +217,16 @@ def run(
     count: int,
     model: Path | None,
     path: Path,
+    full: bool = False,
 ) -> Scores:
     """Evaluate a model and the baseline on recordings of one kind, print the table, write the page
-    to `path`."""
+    to `path`. full: with distortion and reverb."""
     methods = {"rules": baseline.transfer, "model": by_model(model)}
-    chosen = examples(recordings, sample_rate, count)
+    chosen = examples(recordings, sample_rate, count, full=full)
     with progress_bars() as bars:
         bar = bars.add_task("evaluate", total=len(chosen), note="")
         scores = evaluate(chosen, sample_rate, methods, lambda: bars.advance(bar), kind == "speech")
-    title = f"{kind}, {sample_rate} Hz"
+    title = f"{kind}, {sample_rate} Hz{', full chain' if full else ''}"
     Console(width=140).print(table(scores, title))
     for failure in scores.failures:
         print(f"failed: {failure}")
@@ -226,6 +241,15 @@ def run(
     return scores
 
 
+def together(parts: Sequence[Scores]) -> Scores:
+    """The scores of several sets as those of one, by METRICS."""
+    size = len(METRICS)
+    return Scores(
+        {n: [row[:size] for part in parts for row in part.rows[n]] for n in parts[0].rows},
+        [failure for part in parts for failure in part.failures],
+    )
+
+
 def select(recordings: Sequence[Recording], kind: str, sample_rate: int) -> list[Recording]:
     """Those of one kind whose own rate reaches (nearly) the evaluation's."""
     return [r for r in recordings if r.kind == kind and r.rate * 1.1 >= sample_rate]
@@ -237,26 +261,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m offline_train.main evaluate", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--data", type=Path, help="recordings; synthesised where not given")
-    parser.add_argument("--set", choices=("speech", "music"), default="speech", dest="kind")
-    parser.add_argument("--rate", type=int, default=24_000, help="sample rate in Hz")
+    parser.add_argument("--set", choices=(*RATES, FULL), default="speech", dest="kind")
+    parser.add_argument("--rate", type=int, help="sample rate in Hz; speech's or music's own")
     parser.add_argument("--examples", type=int, default=200)
     parser.add_argument(
         "--model", type=Path, help="an ONNX file or a checkpoint; the shipped model"
     )
     parser.add_argument("--page", type=Path, help="where to write the page; below runs/")
     options = parser.parse_args(arguments)
-    path = options.page or Path("runs") / f"evaluation-{options.kind}-{options.rate}.html"
+    full = options.kind == FULL
+    kinds = tuple(RATES) if full else (options.kind,)
+    scores = []
     try:
-        if options.page and path.exists():
-            raise DataError(f"page {str(path)!r} is there already: name another")
-        if options.examples < 1 or not SAMPLE_RATE_MIN <= options.rate <= SAMPLE_RATE_MAX:
-            raise DataError(f"cannot evaluate {options.examples} examples at {options.rate} Hz")
+        runs = [_planned(options, kind, full) for kind in kinds]
         held_out = (scan(options.data) if options.data else synthesised())[1]
-        chosen = select(held_out, options.kind, options.rate)
-        if not chosen:
-            raise DataError(f"no held-out {options.kind} at {options.rate} Hz")
-        run(chosen, options.kind, options.rate, options.examples, options.model, path)
+        for kind, rate, path in runs:
+            chosen = select(held_out, kind, rate)
+            if not chosen:
+                raise DataError(f"no held-out {kind} at {rate} Hz")
+            count = -(-options.examples // len(kinds))
+            scores.append(run(chosen, kind, rate, count, options.model, path, full))
+        if full:
+            Console(width=140).print(table(together(scores), "speech and music, full chain"))
     except (DataError, ModelError, ParityError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _planned(options: argparse.Namespace, kind: str, full: bool) -> tuple[str, int, Path]:
+    """Kind, sample rate and page of one table. Raises: DataError where it cannot be made."""
+    rate = RATES[kind] if options.rate is None else options.rate
+    path = options.page or Path("runs") / f"evaluation-{kind}-{rate}.html"
+    if full:
+        path = path.with_stem(f"{path.stem}-{kind}" if options.page else f"{path.stem}-full")
+    if options.page and path.exists():
+        raise DataError(f"page {str(path)!r} is there already: name another")
+    if options.examples < 1 or not SAMPLE_RATE_MIN <= rate <= SAMPLE_RATE_MAX:
+        raise DataError(f"cannot evaluate {options.examples} examples at {rate} Hz")
+    return kind, rate, path

@@ -192,13 +192,13 @@ def pair_of(
     expander: np.random.Generator | None = None,
 ) -> Pair:
     """The pair that these settings make of a clip (frames,); expander: draws one, where given."""
-    clean, _ = _normalise(_fade(clean, sample_rate))
-    source, in_db = _normalise(eq_in.apply(clean, sample_rate))
+    clean, _ = normalise(_fade(clean, sample_rate))
+    source, in_db = normalise(eq_in.apply(clean, sample_rate))
     if expander is not None:
-        source, more_db = _normalise(expand(source, sample_rate, expander))
+        source, more_db = normalise(expand(source, sample_rate, expander))
         in_db += more_db
-    before, before_db = _normalise(eq_out.apply(clean, sample_rate))
-    target, after_db = _normalise(comp.apply(before, sample_rate))
+    before, before_db = normalise(eq_out.apply(clean, sample_rate))
+    target, after_db = normalise(comp.apply(before, sample_rate))
     size = max(1, round(FRAME_SECONDS * sample_rate))
     peaks = np.abs(before[: len(before) // size * size]).reshape(-1, size).max(axis=1)
     truth = {
@@ -275,12 +275,12 @@ def usable(clean: Audio, sample_rate: int, min_seconds: float = 2.0) -> bool:
     """Whether a clip is long enough and both its halves are loud enough, by the recipe."""
     if len(clean) < min_seconds * sample_rate:
         return False
-    scaled, _ = _normalise(clean)
+    scaled, _ = normalise(clean)
     halves = np.array_split(scaled, 2)
     return all(float(np.mean(np.square(h))) > MIN_MEAN_SQUARE for h in halves)
 
 
-def _normalise(x: Audio) -> tuple[Audio, float]:
+def normalise(x: Audio) -> tuple[Audio, float]:
     """x with its peak at PEAK_DB, and the gain that took in dB."""
     gain_db = PEAK_DB - 20.0 * float(np.log10(max(float(np.abs(x).max()), 1e-9)))
     return (x * np.float32(10.0 ** (gain_db / 20.0))).astype(np.float32), gain_db

@@ -193,6 +193,7 @@ DOORS = {
 OFFLINE_MAY = ("realtime.params", "realtime.preset", "realtime.features", "realtime.measure")
 OFFLINE_RENDERS = {
     "offline_train.evaluate": ("realtime.predictor", "realtime.transfer", "realtime.chain"),
+    "offline_train.effect_pairs": ("realtime.transfer",),
     "offline_train.export": ("realtime.predictor",),
     "offline_train.live": ("realtime.transfer",),
     "offline_train.synth": ("realtime.synthesis",),

@@ -39,6 +39,26 @@ def test_examples_are_the_protocols_length_and_repeatable(drawn):
             assert np.array_equal(getattr(first, side), getattr(second, side))
 
 
+def test_the_full_set_has_the_same_inputs_and_other_targets(drawn):
+    held_out = evaluate.select(synthesised()[1], "speech", RATE)
+    full = examples(held_out, RATE, 3, full=True)
+    assert all(np.array_equal(a.input, b.input) for a, b in zip(full, drawn, strict=True))
+    moved = [not np.allclose(a.target, b.target, atol=1e-5)
+             for a, b in zip(full, drawn, strict=True)]  # fmt: skip
+    assert any(moved)
+    for example, other in zip(full, moved, strict=True):
+        if other:  # reference and target are of one recording
+            assert np.abs(example.target).max() <= 10.0 ** (-12.0 / 20.0) + 1e-4
+
+
+def test_two_sets_together_are_scored_as_one():
+    rows = [[[2.0] * 4, [4.0] * 4], [[6.0, 6.0, 6.0, 6.0, 3.0]]]
+    halves = [Scores({"untouched": r, "model": [[v / 2 for v in x] for x in r]}) for r in rows]
+    both = evaluate.together(halves)
+    assert both.ratios("model") == pytest.approx(np.full(len(METRICS), 0.5))
+    assert np.mean(both.rows["untouched"]) == pytest.approx(4.0)
+
+
 def test_the_reference_is_other_content(drawn):
     for example in drawn:
         target, reference = (
