@@ -132,8 +132,35 @@ class DeepAFxExperiment:
     threads: int
 
 
-AnyConfig = Config | SeedExperiment | DeepAFxExperiment
-EXPERIMENTS = {None: Config, "seed": SeedExperiment, "deepafx": DeepAFxExperiment}
+@dataclass(frozen=True)
+class EffectsExperiment:
+    """The model for distortion and reverb, see `effects_experiment`. clips, held_out: heard to
+    train and to validate; width, dropout: of the network; noise: on its inputs, in spreads;
+    every: steps between validations; thresholds: presence from
+    which on a distortion and a reverb are set."""
+
+    seed: int
+    clips: int
+    held_out: int
+    width: int
+    dropout: float
+    noise: float
+    batch: int
+    steps: int
+    every: int
+    learning_rate: float
+    weight_decay: float
+    thresholds: tuple[float, ...]
+    threads: int
+
+
+AnyConfig = Config | SeedExperiment | DeepAFxExperiment | EffectsExperiment
+EXPERIMENTS = {
+    None: Config,
+    "seed": SeedExperiment,
+    "deepafx": DeepAFxExperiment,
+    "effects": EffectsExperiment,
+}
 SECTIONS: dict[str, Any] = {"pools": Pools, "proxies": Proxies, "settings": Stage, "audio": Stage}
 
 

@@ -45,27 +45,17 @@ def export(
 
     Raises: ParityError where a unit output differs by more than PARITY_BOUND; nothing is written.
     """
-    model.eval()
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.copy_(weight.half())
     example = (torch.zeros(2, SIZE), torch.zeros(2, SIZE))
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    told = {
+        **notes,
+        "table": table_hash(),
+        "features": fingerprint(),
+        "profile": model.profile.name,
+        "outputs": json.dumps(model.profile.predicted),
+    }
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # The tracing exporter: forty times as fast here as the newer one, and smaller files.
-            torch.onnx.export(
-                model,
-                example,
-                str(temporary),
-                input_names=list(INPUTS),
-                output_names=[OUTPUT],
-                opset_version=OPSET,
-                dynamic_axes={name: {0: "pairs"} for name in (*INPUTS, OUTPUT)},
-                dynamo=False,
-            )
-        _annotate(temporary, model, notes)
+        write(model, example, INPUTS, (OUTPUT,), told, temporary)
         difference = parity(model, temporary, inputs, references)
         if not difference <= PARITY_BOUND:
             raise ParityError(
@@ -75,6 +65,43 @@ def export(
     finally:
         temporary.unlink(missing_ok=True)
     return difference
+
+
+def write(
+    model: torch.nn.Module,
+    example: tuple[torch.Tensor, ...],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    metadata: Mapping[str, str],
+    path: Path,
+) -> None:
+    """Write a model as ONNX that takes any number of rows. Its weights are rounded to half
+    precision, in `model` too, and stored so."""
+    model.eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.half())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # The tracing exporter: forty times as fast here as the newer one, and smaller files.
+        torch.onnx.export(
+            model,
+            example,
+            str(path),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            opset_version=OPSET,
+            dynamic_axes={name: {0: "pairs"} for name in (*inputs, *outputs)},
+            dynamo=False,
+        )
+    made = onnx.load(str(path))
+    for node in made.graph.node:
+        del node.metadata_props[:]  # the exporter's notes of its own stack frames
+        node.doc_string = ""
+    _store_as_half(made.graph)
+    onnx.helper.set_model_props(made, dict(metadata))
+    onnx.checker.check_model(made)
+    onnx.save(made, str(path))
 
 
 def export_checkpoint(checkpoint: Path, path: Path) -> None:
@@ -103,26 +130,6 @@ def parity(model: StyleModel, path: Path, inputs: torch.Tensor, references: torc
         ours = model(inputs, references).numpy()
     theirs = Predictor(path).units(inputs.numpy(), references.numpy())
     return float(np.abs(ours - theirs).max())
-
-
-def _annotate(path: Path, model: StyleModel, notes: Mapping[str, str]) -> None:
-    made = onnx.load(str(path))
-    for node in made.graph.node:
-        del node.metadata_props[:]  # the exporter's notes of its own stack frames
-        node.doc_string = ""
-    _store_as_half(made.graph)
-    onnx.helper.set_model_props(
-        made,
-        {
-            **notes,
-            "table": table_hash(),
-            "features": fingerprint(),
-            "profile": model.profile.name,
-            "outputs": json.dumps(model.profile.predicted),
-        },
-    )
-    onnx.checker.check_model(made)
-    onnx.save(made, str(path))
 
 
 def _store_as_half(graph: onnx.GraphProto) -> None:

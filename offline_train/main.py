@@ -23,7 +23,15 @@ from pathlib import Path
 
 import torch
 
-from offline_train import deepafx_experiment, evaluate, parallel, pool, seed_experiment, strategies
+from offline_train import (
+    deepafx_experiment,
+    effects_experiment,
+    evaluate,
+    parallel,
+    pool,
+    seed_experiment,
+    strategies,
+)
 from offline_train.calibrate import calibrate
 from offline_train.checkpoint import progress_bars
 from offline_train.config import (
@@ -32,6 +40,7 @@ from offline_train.config import (
     Config,
     ConfigError,
     DeepAFxExperiment,
+    EffectsExperiment,
     SeedExperiment,
     in_small,
     read,
@@ -43,9 +52,8 @@ from offline_train.parallel import Team, TeamError
 from offline_train.pool import Pool, Recipe
 from offline_train.train import train_stage
 from realtime.params import PROFILES, table_hash
-from realtime.predictor import MODEL_FOLDER
+from realtime.predictor import MODEL_FOLDER, MODEL_NAME
 
-MODEL_NAME = "style.onnx"
 STATISTICS = 16_384  # examples that say how features are spread
 EVALUATIONS = (("speech", 24_000), ("music", 44_100))
 
@@ -92,6 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise TeamError("an experiment is one process's work")
             if isinstance(config, SeedExperiment):
                 seed_experiment.run(config, train, val, out)
+            elif isinstance(config, EffectsExperiment):
+                made = effects_experiment.run(config, train, val, out)
+                if options.ship:
+                    ship(made)
             else:
                 deepafx_experiment.run(config, train, val, out)
             return 0
@@ -210,10 +222,10 @@ def open_run(out: Path, config: AnyConfig, recordings: Sequence[Recording], resu
 
 def ship(path: Path) -> None:
     """Put a model into the package, atomically."""
-    temporary = MODEL_FOLDER / f".{MODEL_NAME}.{os.getpid()}"
+    temporary = MODEL_FOLDER / f".{path.name}.{os.getpid()}"
     shutil.copyfile(path, temporary)
-    os.replace(temporary, MODEL_FOLDER / MODEL_NAME)
-    print(f"shipped as {MODEL_FOLDER / MODEL_NAME}")
+    os.replace(temporary, MODEL_FOLDER / path.name)
+    print(f"shipped as {MODEL_FOLDER / path.name}")
 
 
 if __name__ == "__main__":

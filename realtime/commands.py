@@ -60,7 +60,7 @@ class FileStyle:
     """What files are to sound like, read once for however many there are.
 
     preset: as --preset names it, None where it is predicted for each file. origin: for a person.
-    references: what --ref names. features: what the model hears of each, (features.SIZE,).
+    references: what --ref names. features: what the models hear of each, (effect_features.HEARD,).
     hosted: the plugins, of which none runs.
     """
 
@@ -81,9 +81,9 @@ def read_style(args: argparse.Namespace) -> FileStyle:
         return FileStyle(entry.preset, "plugins alone", hosted=hosted)
     references = read_references(args)
     predictor(args.model)  # a model that is unusable is one for all files
-    from realtime.features import analyse
+    from realtime.effect_features import hear
 
-    features = tuple(analyse(r.audio, r.sample_rate, "the reference") for r in references)
+    features = tuple(hear(r.audio, r.sample_rate, "the reference") for r in references)
     return FileStyle(None, origin_of(references), references, features, hosted)
 
 
@@ -239,7 +239,7 @@ def finish(session: Session, args: argparse.Namespace) -> None:
 def _predict_for_file(
     args: argparse.Namespace, style: FileStyle, source: FilePath, voice: Voice
 ) -> Preset:
-    from realtime.features import analyse
+    from realtime.effect_features import hear
     from realtime.file_driver import input_profile
 
     gate_dbfs = GATE_DBFS if args.gate_db is None else args.gate_db
@@ -250,7 +250,7 @@ def _predict_for_file(
             "predict from: a louder input or a lower --gate-db helps"
         )
     model = predictor(args.model)
-    heard = analyse(x, rate, "the input")
+    heard = hear(x, rate, "the input")
     found = [model.from_features(heard, wanted) for wanted in style.features]
     presets = [Preset(f.values, name="predicted", profile=f.profile) for f in found]
     better = refine_with(args.refine, style.hosted)

@@ -228,4 +228,14 @@ EQ_COMP = Profile(
     ranges={f"eq{b + 1}.freq_hz": hz for b, hz in enumerate(_BAND_HZ)},
 )  # fmt: skip
 
-PROFILES: Mapping[str, Profile] = MappingProxyType({p.name: p for p in (SEED, FULL, EQ_COMP)})
+# Of a prediction with distortion or reverb: all but the staging in front and the dry sound, at 1.
+ALL_EFFECTS = Profile(
+    name="all-effects",
+    band_types=_SHELVES,
+    predicted=tuple(i for i in IDS if i not in ("input.gain_db", "reverb.dry")),
+    ranges=EQ_COMP.ranges,
+)
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {p.name: p for p in (SEED, FULL, EQ_COMP, ALL_EFFECTS)}
+)

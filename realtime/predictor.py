@@ -1,6 +1,10 @@
 """From two recordings to parameters: features, the ONNX encoder-controller, plain values.
 
-The model knows the parameters by their order only, so the file says in its metadata which table
+One model sets the equaliser, the compressor and the output gain. Another beside it, where there is
+one, tells whether the reference has a distortion or a reverb that the input lacks, sets them, and
+gives the first model the reference's features without them.
+
+A model knows the parameters by their order only, so the file says in its metadata which table
 and which features it was made for; one made for others is refused. onnxruntime, no torch.
 """
 
@@ -10,25 +14,23 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from realtime.features import SIZE, analyse, fingerprint
-from realtime.params import BY_ID, PROFILES, WORKING_LOUDNESS_LUFS, Profile, table_hash
+from realtime.effect_features import hear
+from realtime.effects_predictor import EffectsPredictor
+from realtime.features import LAYOUT, SIZE, fingerprint
+from realtime.model_file import ModelError, ModelFile
+from realtime.params import ALL_EFFECTS, BY_ID, PROFILES, WORKING_LOUDNESS_LUFS, Profile, table_hash
 
-if TYPE_CHECKING:
-    import onnxruntime
+__all__ = ["ModelError", "Prediction", "Predictor", "shipped_model"]
 
 MODEL_FOLDER = Path(__file__).resolve().parent / "model"
+MODEL_NAME, EFFECTS_NAME = "style.onnx", "effects.onnx"
 INPUTS = ("input_features", "reference_features")
 OUTPUT = "units"
 METADATA_KEYS = ("table", "features", "profile", "outputs")
-
-
-class ModelError(ValueError):
-    """A model file that cannot be used; the message names it and why in one line."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,18 @@ class Prediction:
 class Predictor:
     """A loaded model. Call `predict` from any thread but the audio thread; keeps no state.
 
-    model_path: an ONNX file, by default the one shipped in `realtime/model`.
+    model_path: an ONNX file, by default the one shipped in `realtime/model`. The model for
+    distortion and reverb is `effects.onnx` in the same folder, if that is there.
 
-    Raises: ModelError where the file is missing, no ONNX, or made for another table.
+    Raises: ModelError where a file is missing, no ONNX, or made for another table.
     """
 
     def __init__(self, model_path: str | os.PathLike[str] | None = None) -> None:
         self.path = Path(model_path) if model_path is not None else shipped_model()
-        self._session = _open(self.path)
-        self.profile = _checked_profile(self.path, self._session)
+        self._model = ModelFile(self.path)
+        self.profile = _checked_profile(self._model)
+        beside = self.path.with_name(EFFECTS_NAME)
+        self._effects = EffectsPredictor(beside) if beside.is_file() else None
 
     def predict(
         self,
@@ -69,80 +74,53 @@ class Predictor:
 
         Raises: realtime.features.AudioError where one of them is too short, silent or not finite.
         """
-        heard = analyse(input_audio, input_rate, "the input")
-        wanted = analyse(
-            reference_audio,
-            input_rate if reference_rate is None else reference_rate,
-            "the reference",
-        )
-        return self.from_features(heard, wanted)
+        heard = hear(input_audio, input_rate, "the input")
+        rate = input_rate if reference_rate is None else reference_rate
+        return self.from_features(heard, hear(reference_audio, rate, "the reference"))
 
     def from_features(
         self, heard: npt.NDArray[np.float32], wanted: npt.NDArray[np.float32]
     ) -> Prediction:
-        """The same from what `analyse` says of the input and of the reference.
+        """The same from what `effect_features.hear` says of the input and of the reference.
 
-        For a reference that many inputs share. heard, wanted: (features.SIZE,)
+        For a reference that many inputs share. heard, wanted: (effect_features.HEARD,)
         """
-        units = self.units(heard[None], wanted[None])[0]
+        effects = None if self._effects is None else self._effects.effects(heard, wanted)
+        reference = wanted[:SIZE] if effects is None else effects.reference
+        units = self.units(heard[None, :SIZE], reference[None])[0]
         values = {
             param_id: self.profile.from_unit(param_id, float(unit))
             for param_id, unit in zip(self.profile.predicted, units, strict=True)
         }
         # The model saw the input at working loudness; the chain must hear it there too.
         if "input.gain_db" not in self.profile.predicted:
-            to_working = WORKING_LOUDNESS_LUFS - float(heard[-1])
+            to_working = WORKING_LOUDNESS_LUFS - float(heard[LAYOUT["loudness"]][0])
             values["input.gain_db"] = BY_ID["input.gain_db"].clamp(to_working)
-        return Prediction(values, self.profile.name)
+        if effects is None:
+            return Prediction(values, self.profile.name)
+        return Prediction(effects.behind(values), ALL_EFFECTS.name)
 
     def units(
         self, inputs: npt.NDArray[np.float32], references: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
         """Feature vectors (pairs, features.SIZE) -> outputs in 0..1 (pairs, predicted ids)."""
         feeds = dict(zip(INPUTS, (inputs, references), strict=True))
-        return self._session.run([OUTPUT], feeds)[0]
+        return self._model.run([OUTPUT], feeds)[0]
 
 
 def shipped_model() -> Path:
-    """The model in `realtime/model`. Raises: ModelError unless there is exactly one."""
-    found = sorted(MODEL_FOLDER.glob("*.onnx"))
-    if len(found) != 1:
-        raise ModelError(f"{len(found)} models in {str(MODEL_FOLDER)!r}, there must be one")
-    return found[0]
+    """The model in `realtime/model`."""
+    return MODEL_FOLDER / MODEL_NAME
 
 
-def _open(path: Path) -> onnxruntime.InferenceSession:
-    if not path.is_file():
-        raise ModelError(f"model {str(path)!r} is not there")
-    import onnxruntime  # takes a tenth of a second, which only who predicts should pay
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises classes of its own, none of them public
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"model {str(path)!r} cannot be read: {reason}") from None
-
-
-def _checked_profile(path: Path, session: onnxruntime.InferenceSession) -> Profile:
+def _checked_profile(model: ModelFile) -> Profile:
     """The model's profile, once all that its metadata says is what this version means."""
-    meta = session.get_modelmeta().custom_metadata_map
-    missing = [key for key in METADATA_KEYS if key not in meta]
-    if missing:
-        raise ModelError(
-            f"model {str(path)!r} is none of ours: no {', '.join(missing)} in its metadata"
-        )
-    for key, ours in (("table", table_hash()), ("features", fingerprint())):
-        if meta[key] != ours:
-            what = "parameter table" if key == "table" else "feature layout"
-            raise ModelError(
-                f"model {str(path)!r} was made for {what} {meta[key]}, this version has {ours}: "
-                "train or fetch a model that fits"
-            )
+    fingerprints = {
+        "table": ("parameter table", table_hash()),
+        "features": ("feature layout", fingerprint()),
+    }
+    meta = model.metadata(METADATA_KEYS, fingerprints)
+    path = model.path
     profile = PROFILES.get(meta["profile"])
     if profile is None:
         known = ", ".join(PROFILES)
@@ -157,12 +135,5 @@ def _checked_profile(path: Path, session: onnxruntime.InferenceSession) -> Profi
         raise ModelError(
             f"model {str(path)!r} predicts other parameters than profile {profile.name!r}"
         )
-    _check_shapes(path, session, len(outputs))
+    model.check_shapes(dict.fromkeys(INPUTS, SIZE), {OUTPUT: len(outputs)})
     return profile
-
-
-def _check_shapes(path: Path, session: onnxruntime.InferenceSession, outputs: int) -> None:
-    takes = {node.name: node.shape[-1] for node in session.get_inputs()}
-    gives = {node.name: node.shape[-1] for node in session.get_outputs()}
-    if takes != dict.fromkeys(INPUTS, SIZE) or gives.get(OUTPUT) != outputs:
-        raise ModelError(f"model {str(path)!r} takes {takes} and gives {gives}, which does not fit")

@@ -134,6 +134,8 @@ ALLOWED = {
     ),
     "realtime.callback": (*COMPILED, "realtime.chain", "realtime.bridge", *KERNEL_AIDS),
     "realtime.features": ("numpy", "scipy", "realtime.measure", "realtime.params"),
+    "realtime.effect_features": ("numpy", "scipy", "realtime.features", "realtime.params"),
+    "realtime.model_file": ("numpy", "onnxruntime"),
     "realtime.measure": ("numpy", "pyloudnorm"),
     "realtime.style_space": ("numpy", "scipy", "realtime.features", "realtime.measure"),
     "realtime.curve_match": ("numpy", "scipy", "realtime.plugins.equaliser", *TABLES),
@@ -156,7 +158,7 @@ BEHIND_CONTROLS = (
 # What a module may not import, whatever else it does. All that match hold.
 FORBIDDEN = {
     "realtime.*": ("torch", "torchaudio", "onnx", "onnxscript", "offline_train", "auraloss"),
-    "realtime.predictor": ("realtime.chain", "realtime.callback", "realtime.engine", "numba"),
+    "realtime.*predictor": ("realtime.chain", "realtime.callback", "realtime.engine", "numba"),
     "realtime.capture": ("realtime.chain", "realtime.callback", "realtime.engine", "numba"),
     "realtime.refine": ("realtime.engine", "realtime.cli", "sounddevice"),
     "realtime.search": ("realtime.engine", "realtime.cli", "sounddevice"),
@@ -171,7 +173,7 @@ DOORS = {
     "sounddevice": ("realtime.audio_io",),
     "rtmidi": ("realtime.midi.systems", "realtime.midi.jack_graph"),
     "pythonosc": ("realtime.osc_packets",),
-    "onnxruntime": ("realtime.predictor",),
+    "onnxruntime": ("realtime.model_file",),
     "pedalboard": ("realtime.plugins.loading",),
     "platformdirs": ("realtime.user_files",),
     "soundfile": ("realtime.audio_files", "realtime.output_files"),
@@ -190,10 +192,19 @@ DOORS = {
 }
 # Of realtime, offline_train knows the table, presets, front end and meters; what renders with the
 # compiled chain or the shipped predictor is named here.
-OFFLINE_MAY = ("realtime.params", "realtime.preset", "realtime.features", "realtime.measure")
+OFFLINE_MAY = (
+    "realtime.params",
+    "realtime.preset",
+    "realtime.features",
+    "realtime.effect_features",
+    "realtime.measure",
+)
 OFFLINE_RENDERS = {
     "offline_train.evaluate": ("realtime.predictor", "realtime.transfer", "realtime.chain"),
     "offline_train.effect_pairs": ("realtime.transfer",),
+    "offline_train.effects_model": ("realtime.effects_predictor",),
+    "offline_train.effects_pool": ("realtime.effects_predictor",),
+    "offline_train.effects_experiment": ("realtime.effects_predictor", "realtime.predictor"),
     "offline_train.export": ("realtime.predictor",),
     "offline_train.live": ("realtime.transfer",),
     "offline_train.synth": ("realtime.synthesis",),
