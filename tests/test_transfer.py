@@ -71,6 +71,22 @@ def test_predict_gives_a_preset_that_survives_toml(channels):
     assert preset["dist.mix"] == 0.0
 
 
+def test_a_reverb_of_the_reference_is_heard_and_set_and_leaves_the_loudness():
+    room = {"reverb.room_size": 0.65, "reverb.damping": 0.2, "reverb.wet": 0.6}
+    reference = render(speech_like(8.0, RATE, 3), Preset(room), RATE)
+    preset = predict(SPEECH, reference, RATE)
+    assert preset.profile == "all-effects"
+    assert preset["reverb.wet"] > 0.15
+    assert 0.4 < preset["reverb.room_size"] < 0.85
+    assert preset["dist.mix"] == 0.0
+    assert Preset.from_toml(preset.to_toml()) == preset
+    assert loudness(render(SPEECH, preset, RATE), RATE) == pytest.approx(
+        loudness(reference, RATE), abs=3.0
+    )
+    wet_too = render(SPEECH, Preset(room), RATE)  # an input with the same room needs no other
+    assert predict(wet_too, reference, RATE)["reverb.wet"] == 0.0
+
+
 def test_predict_hears_what_is_wrong():
     for bad, named in (
         (np.zeros_like(SPEECH), "the reference is silent"),
