@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from offline_train import effects_experiment  # noqa: E402
+from offline_train.checkpoint import save  # noqa: E402
 from offline_train.config import CONFIGS, EffectsExperiment, read  # noqa: E402
 from offline_train.data import synthesised  # noqa: E402
 from offline_train.effects_model import EffectsModel  # noqa: E402
@@ -69,21 +70,24 @@ def test_an_input_through_the_references_chain_leaves_nothing_to_do(pool):
     assert torch.equal(drawn.clean[fewer], drawn.reference[fewer])
 
 
-def test_a_killed_training_ends_where_one_that_was_not_does(pool, tmp_path):
-    def trained(folder: Path, *steps: int) -> EffectsModel:
-        folder.mkdir()
-        for until in steps:
-            torch.manual_seed(1)
-            model = EffectsModel(TINY.width, TINY.dropout)
-            effects_experiment.fit(model, pool, pool, replace(TINY, steps=until), folder)
+def test_a_killed_training_ends_where_one_that_was_not_does(pool, tmp_path, monkeypatch):
+    def trained(folder: Path) -> EffectsModel:
+        folder.mkdir(exist_ok=True)
+        torch.manual_seed(1)
+        model = EffectsModel(TINY.width, TINY.dropout)
+        effects_experiment.fit(model, pool, pool, TINY, folder)
         return model
 
-    whole = trained(tmp_path / "whole", 4).state_dict()
-    model = trained(tmp_path / "killed", 4)
-    for name, value in model.state_dict().items():
-        assert torch.allclose(value, whole[name], atol=1e-6), name
-    resumed = trained(tmp_path / "again", 4, 4).state_dict()
-    assert all(torch.equal(resumed[n], v) for n, v in model.state_dict().items())
+    def killed(state, path: Path) -> None:
+        save(state, path)
+        raise KeyboardInterrupt
+
+    whole = trained(tmp_path / "whole").state_dict()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(effects_experiment, "save", killed)
+        trained(tmp_path / "killed")
+    resumed = trained(tmp_path / "killed").state_dict()
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
 def test_the_players_side_says_what_the_model_says(shipped, pool):
