@@ -84,9 +84,14 @@ class DeepAFxST(nn.Module):
 
     def forward(self, x: Tensor, reference: Tensor) -> Tensor:
         """x, reference: (batch, frames). Returns the rendered x."""
+        rows = zip(x, self.settings(x, reference), strict=True)
+        return torch.stack([effects(*row, self.sample_rate) for row in rows])
+
+    def settings(self, x: Tensor, reference: Tensor) -> Tensor:
+        """What `effects` wants to know, (batch, 24) in 0..1; x, reference: (batch, frames)."""
         codes = [self._embed(side) for side in (x, reference)]
-        units = self.controller(torch.cat(codes, 1))
-        return torch.stack([effects(*row, self.sample_rate) for row in zip(x, units, strict=True)])
+        units: Tensor = self.controller(torch.cat(codes, 1))
+        return units
 
     def _embed(self, x: Tensor) -> Tensor:
         window = torch.hann_window(4_096, device=x.device)

@@ -25,6 +25,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,7 @@ Method = Callable[[Audio, Audio, int], Audio]  # input, reference, sample rate -
 SEED = 42
 CLIP_FRAMES = 262_144  # below 44.1 kHz, twice that from there on
 MIN_SPEAKER_SECONDS = 3.0
+SETS = (("speech", 24_000), ("music", 44_100))  # kind and sample rate of those reported
 UNTOUCHED = "untouched"
 HEARD = 4  # examples on the page
 RATES = {"speech": 24_000, "music": 44_100}
@@ -104,19 +106,34 @@ def examples(
             break
         rng = np.random.default_rng([seed, turn])
         speaker = library.names[turn % len(library.names)]
-        clip = library.clip(speaker, frames / sample_rate, sample_rate, rng)
-        if not usable(clip, sample_rate, MIN_SPEAKER_SECONDS):
-            continue
-        half = len(clip) // 2
-        sides = [np.resize(part, frames // 2) for part in (clip[:half], clip[half : 2 * half])]
-        pair = make_pair(np.concatenate(sides), sample_rate, rng)
-        swap = rng.random() < 0.5
-        if full:
-            pair, _ = with_effects(pair, random_effects(rng))
-        made.append(_cut(pair, swap))
+        one = draw(library, speaker, frames, sample_rate, rng, full)
+        if one is not None:
+            made.append(one)
     if not made:
         raise DataError(f"no speaker has {MIN_SPEAKER_SECONDS:g} s of sound to evaluate on")
     return made
+
+
+def draw(
+    library: Library,
+    speaker: str,
+    frames: int,
+    sample_rate: int,
+    rng: np.random.Generator,
+    full: bool = False,
+) -> Example | None:
+    """A speaker's example by the protocol, of `frames` in all; None where it is too short or too
+    quiet."""
+    clip = library.clip(speaker, frames / sample_rate, sample_rate, rng)
+    if not usable(clip, sample_rate, min(MIN_SPEAKER_SECONDS, frames / sample_rate)):
+        return None
+    half = len(clip) // 2
+    sides = [np.resize(part, frames // 2) for part in (clip[:half], clip[half : 2 * half])]
+    pair = make_pair(np.concatenate(sides), sample_rate, rng)
+    swap = rng.random() < 0.5
+    if full:
+        pair, _ = with_effects(pair, random_effects(rng))
+    return _cut(pair, swap)
 
 
 def _cut(pair: Pair, swap: bool) -> Example:
@@ -218,10 +235,11 @@ def run(
     model: Path | None,
     path: Path,
     full: bool = False,
+    others: Mapping[str, Method] = MappingProxyType({}),
 ) -> Scores:
-    """Evaluate a model and the baseline on recordings of one kind, print the table, write the page
-    to `path`. full: with distortion and reverb."""
-    methods = {"rules": baseline.transfer, "model": by_model(model)}
+    """Evaluate a model, the baseline and `others` on recordings of one kind, print the table, write
+    the page to `path`. full: with distortion and reverb."""
+    methods = {"rules": baseline.transfer, "model": by_model(model), **others}
     chosen = examples(recordings, sample_rate, count, full=full)
     with progress_bars() as bars:
         bar = bars.add_task("evaluate", total=len(chosen), note="")

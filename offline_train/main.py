@@ -55,7 +55,6 @@ from realtime.params import PROFILES, table_hash
 from realtime.predictor import MODEL_FOLDER, MODEL_NAME
 
 STATISTICS = 16_384  # examples that say how features are spread
-EVALUATIONS = (("speech", 24_000), ("music", 44_100))
 
 
 class RunError(ValueError):
@@ -164,7 +163,7 @@ def run(
     say(f"export: {path} ({size:.2f} MB), onnxruntime within {difference:.1e} of torch")
 
     # evaluate: the file just written, through the real chain
-    for kind, rate in EVALUATIONS:
+    for kind, rate in evaluate.SETS:
         chosen = evaluate.select(val, kind, rate)
         if chosen and config.examples:
             page = out / f"evaluation-{kind}-{rate}.html"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+import soundfile
+import soxr
 
 torch = pytest.importorskip("torch")
 
 from offline_train.config import CONFIGS, DeepAFxExperiment, read  # noqa: E402
-from offline_train.data import synthesised  # noqa: E402
+from offline_train.data import DataError, Library, Recording, synthesised  # noqa: E402
 from offline_train.deepafx import DeepAFxST, effects  # noqa: E402
-from offline_train.deepafx_experiment import by_network, fit  # noqa: E402
+from offline_train.deepafx_experiment import batch, by_network, fit  # noqa: E402
 from offline_train.evaluate import select  # noqa: E402
-from realtime.features import AudioError  # noqa: E402
 from tests.support import speech_like  # noqa: E402
 
 RATE = 24_000
@@ -55,9 +59,31 @@ def test_it_trains_and_goes_on_where_it_was(tmp_path):
     x = speech_like(1.0, RATE, 1)
     y = by_network(model)(x, x, RATE)
     assert y.shape == x.shape
-    with pytest.raises(AudioError, match="24000"):
-        by_network(model)(x, x, 44_100)
+    fast = soxr.resample(x, RATE, 48_000)  # it hears what it would at its own rate
+    heard = soxr.resample(by_network(model)(fast, fast, 48_000), 48_000, RATE)
+    assert np.abs(heard - y)[500:-500].max() < 0.05 * np.abs(y).max()
 
 
-def test_its_configuration_reads():
-    assert isinstance(read(CONFIGS / "deepafx.toml"), DeepAFxExperiment)
+def test_a_step_draws_speakers_and_pieces_from_all_over(monkeypatch):
+    library = Library(synthesised()[0])
+    drawn: list[str] = []
+    clip = library.clip
+    monkeypatch.setattr(library, "clip", lambda name, *how: drawn.append(name) or clip(name, *how))
+    for step in range(4):
+        some = batch(library, replace(SMALL, batch=4), step)
+        assert all(len(side) == SMALL.frames for one in some for side in vars(one).values())
+    assert len(set(drawn)) >= 8  # of the twelve there are
+    assert {library.speakers[name][0].kind for name in drawn} == {"speech", "music"}
+
+
+def test_recordings_too_short_to_train_on_are_one_line(tmp_path):
+    path = tmp_path / "short.wav"
+    soundfile.write(path, speech_like(0.4, RATE, 1), RATE)
+    library = Library([Recording(path, "speech", "short")])
+    with pytest.raises(DataError, match=r"0\.7 s of sound"):
+        batch(library, SMALL, 0)
+
+
+def test_its_configurations_read():
+    for name in ("deepafx.toml", "deepafx-cpu.toml"):
+        assert isinstance(read(CONFIGS / name), DeepAFxExperiment)
