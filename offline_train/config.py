@@ -97,7 +97,8 @@ class Config:
 @dataclass(frozen=True)
 class SeedExperiment:
     """The paper's own experiment, see `seed_experiment`. frames: of a clip; channels: of the
-    encoder's first layer; patience: how often the validation loss may rise before it ends."""
+    encoder's first layer; patience: how often the validation loss may rise before it ends;
+    settings_epochs: how many of the epochs train on settings alone, and come first."""
 
     seed: int
     strategy: str
@@ -113,6 +114,8 @@ class SeedExperiment:
     windows: tuple[int, ...]
     threads: int
     proxies: Proxies
+    profile: str = "seed"
+    settings_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -175,8 +178,9 @@ def read(path: Path) -> AnyConfig:
         wanted = SECTIONS.keys() & {field.name for field in fields(kind)}
         made = {name: _section(SECTIONS[name], data.pop(name, {}), name) for name in wanted}
         config = _section(kind, {**data, **made}, "")
-        if not experiment and config.profile not in PROFILES:
-            raise ValueError(f"unknown profile {config.profile!r}")
+        profile = getattr(config, "profile", None)
+        if profile is not None and profile not in PROFILES:
+            raise ValueError(f"unknown profile {profile!r}")
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"configuration {str(path)!r}: {reason}") from None

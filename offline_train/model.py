@@ -242,6 +242,14 @@ def to_plain(units: Tensor, profile: Profile) -> dict[str, Tensor]:
     return plain
 
 
+def to_unit(value: Tensor, param_id: str, profile: Profile) -> Tensor:
+    """A plain value -> 0..1, the way back from `to_plain`."""
+    low, high = profile.range_of(param_id)
+    if BY_ID[param_id].taper == "log":
+        return torch.log(value / low) / float(np.log(high / low))
+    return (value - low) / (high - low)
+
+
 def eq_ranges(profile: Profile) -> tuple[Tensor, Tensor]:
     """Where each band's log frequency, gain and log Q begin, and how far they reach, (bands, 3)
     each; what the profile does not predict reaches nowhere."""

@@ -7,12 +7,14 @@ each; a perceptron with a sigmoid and a scaler sets the eight parameters of prof
 is MAE plus MR-STFT, training ends when the validation loss rises. Then the compiled chain renders
 what was predicted, against targets made three ways: by the equaliser and compressor that it has, by
 a reverb and by a distortion that it has not.
+
+`seed-full.toml` gives the same network all parameters, clips of all three ways, and first some
+epochs on the settings that made them, fresh ones each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,27 +27,13 @@ from torch import Tensor, nn
 from offline_train import strategies
 from offline_train.checkpoint import progress_bars, save
 from offline_train.config import SeedExperiment
-from offline_train.data import Library, Recording
-from offline_train.live import render_batch
+from offline_train.data import Recording
 from offline_train.losses import mr_stft
 from offline_train.model import to_plain
-from realtime.features import AudioError, analyse
-from realtime.params import SEED, WORKING_LOUDNESS_LUFS, Profile
-
-Audio = npt.NDArray[np.float32]
+from offline_train.seed_tracks import BATCH, KNOBS, OWN, Tracks, make_tracks, rendered
+from realtime.params import PROFILES, SEED, Profile
 
 HOP = 256  # of every window of the loss, as the paper has it
-PEAK_MAX = 0.5  # of a clip brought to working loudness
-BATCH = 50  # of rendering, when nothing is learnt
-KNOBS = {  # what each way of validation moves, and between what
-    "PEQ and compressor": {i: SEED.range_of(i) for i in SEED.predicted},
-    "reverb": {
-        "reverb.room_size": (0.2, 0.8), "reverb.damping": (0.0, 1.0), "reverb.wet": (0.2, 0.8),
-    },
-    "distortion": {
-        "dist.drive_db": (12.0, 42.0), "dist.tone_hz": (2_000.0, 12_000.0), "dist.mix": (0.5, 1.0),
-    },
-}  # fmt: skip
 PUBLISHED = {
     "PEQ and compressor": (0.0539, 0.2703),
     "reverb": (0.0686, 0.4552),
@@ -59,90 +47,12 @@ ON_THE_LAST = (
 )
 
 
-@dataclass(frozen=True)
-class Tracks:
-    """Clips and what they are to become: (tracks, frames) each, reference of other content.
-
-    features: of each clip, for what the proxies want to know of it.
-    """
-
-    clip: Tensor
-    target: Tensor
-    reference: Tensor
-    features: Tensor
-    sample_rate: float
-
-    def __len__(self) -> int:
-        return len(self.clip)
-
-    def batch(self, indices: npt.NDArray[np.integer]) -> dict[str, Tensor]:
-        """Rows, named as a `pool.Pool` names them."""
-        rows = torch.from_numpy(np.asarray(indices))
-        return {
-            "input": self.features[rows],
-            "input_audio": self.clip[rows],
-            "target_audio": self.target[rows],
-            "reference_audio": self.reference[rows],
-            "sample_rate": torch.full((len(rows),), self.sample_rate),
-        }
-
-
-def make_tracks(
-    recordings: Sequence[Recording], count: int, way: str, config: SeedExperiment, seed: int
-) -> Tracks:
-    """`count` clips at working loudness, each through the compiled chain with settings at random.
-
-    way: of KNOBS, which settings those are.
-    """
-    library = Library(recordings)
-    rng = np.random.default_rng(seed)
-    rate, frames = config.sample_rate, config.frames
-    pairs: list[Audio] = []
-    features: list[npt.NDArray[np.float32]] = []
-    while len(pairs) < count:
-        both = library.clip(library.draw(rng), 2 * frames / rate, rate, rng)
-        if len(both) < 2 * frames:
-            continue
-        try:
-            heard = [analyse(half, rate) for half in (both[:frames], both[frames:])]
-        except AudioError:
-            continue
-        gain = 10.0 ** ((WORKING_LOUDNESS_LUFS - float(heard[0][-1])) / 20.0)
-        if np.abs(both).max() * gain > PEAK_MAX:
-            continue
-        pairs.append((gain * both).astype(np.float32).reshape(2, frames))
-        features.append(heard[0])
-        features[-1][-1] = WORKING_LOUDNESS_LUFS
-    sound = torch.from_numpy(np.stack(pairs))
-    values = {
-        i: torch.from_numpy(_drawn(rng, low, high, count)) for i, (low, high) in KNOBS[way].items()
-    }
-    if way == "reverb":
-        values["reverb.dry"] = 1.0 - values["reverb.wet"]
-    target, reference = (_rendered(sound[:, side], values, rate) for side in (0, 1))
-    heard_as = torch.from_numpy(np.stack(features))
-    return Tracks(sound[:, 0], target, reference, heard_as, float(rate))
-
-
-def _drawn(
-    rng: np.random.Generator, low: float, high: float, count: int
-) -> npt.NDArray[np.float32]:
-    return rng.uniform(low, high, count).astype(np.float32)
-
-
-def _rendered(x: Tensor, values: dict[str, Tensor], rate: float) -> Tensor:
-    rates = torch.full((len(x),), float(rate))
-    parts = [slice(n, n + BATCH) for n in range(0, len(x), BATCH)]
-    return torch.cat(
-        [render_batch(x[p], {i: v[p] for i, v in values.items()}, SEED, rates[p]) for p in parts]
-    )
-
-
 class SeedModel(nn.Module):
     """clip, reference (batch, frames) -> the profile's parameters in 0..1 (batch, ids)."""
 
     def __init__(self, profile: Profile, channels: int) -> None:
         super().__init__()
+        self.profile = profile
         layers: list[nn.Module] = []
         for before, after in ((1, 1), (1, 2), (2, 4), (4, 4)):
             wide = channels * after
@@ -175,17 +85,18 @@ def run(
     config: SeedExperiment, train: Sequence[Recording], val: Sequence[Recording], out: Path
 ) -> dict[str, tuple[float, float]]:
     """Train, validate three ways, print the table. Returns MAE and MR-STFT of each way."""
-    own = next(iter(KNOBS))
-    tracks = make_tracks(train, config.tracks, own, config, config.seed)
-    held_out = make_tracks(val, config.held_out, own, config, config.seed + 1)
-    workshop = strategies.Workshop(out, SEED, tracks, config.proxies, config.seed)
+    profile = PROFILES[config.profile]
+    ways = (OWN,) if profile is SEED else tuple(KNOBS)
+    tracks = make_tracks(train, config.tracks, ways, config, config.seed)
+    held_out = make_tracks(val, config.held_out, ways, config, config.seed + 1)
+    workshop = strategies.Workshop(out, profile, tracks, config.proxies, config.seed)
     strategy = strategies.load(config.strategy, workshop)
     torch.manual_seed(config.seed)
-    model = SeedModel(SEED, config.channels)
+    model = SeedModel(profile, config.channels)
     fit(model, strategy, tracks, held_out, config, out)
     rows = {}
     for number, way in enumerate(KNOBS):
-        judged = make_tracks(val, config.held_out, way, config, config.seed + 2 + number)
+        judged = make_tracks(val, config.held_out, (way,), config, config.seed + 2 + number)
         rows[way] = (judge(model, judged, config), judge(None, judged, config))
     Console(width=110).print(table(rows))
     print(ON_THE_LAST)
@@ -200,7 +111,8 @@ def fit(
     config: SeedExperiment,
     out: Path,
 ) -> None:
-    """Train until the validation loss has risen `patience` times; leaves the best weights."""
+    """Train on settings for as many epochs as the configuration says, then on sound until the
+    validation loss has risen `patience` times; leaves the best weights."""
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     path = out / "seed.ckpt"
     state = torch.load(path, weights_only=False) if path.exists() else {"epoch": 0, "rises": 0}
@@ -211,21 +123,25 @@ def fit(
         bar = bars.add_task("seed", total=config.epochs, completed=state["epoch"], note="")
         while state["epoch"] < config.epochs and state["rises"] < config.patience:
             rng = np.random.default_rng([config.seed, state["epoch"]])
+            warm = state["epoch"] < config.settings_epochs
+            if config.settings_epochs and state["epoch"]:
+                tracks = tracks.again(rng)
             model.train()
             for rows in np.array_split(
                 rng.permutation(len(tracks)), max(1, len(tracks) // config.batch)
             ):
-                value = _loss(model, strategy.train, tracks.batch(rows), config)
+                value = _loss(model, None if warm else strategy.train, tracks, rows, config)
                 optimiser.zero_grad()
                 value.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 optimiser.step()
-            heard = _validation(model, strategy, held_out, config)
+            heard = _validation(model, None if warm else strategy.hear, held_out, config)
             state["epoch"] += 1
-            state["rises"] += heard >= state.get("last", np.inf)
-            state["last"] = heard
-            if heard < state.get("best", np.inf):
-                state["best"] = heard
+            if not warm:
+                state["rises"] += heard >= state.get("last", np.inf)
+                state["last"] = heard
+            if warm or heard < state.get("best", np.inf):
+                state["best"] = np.inf if warm else heard
                 state["best_weights"] = {k: v.clone() for k, v in model.state_dict().items()}
             state["model"], state["optimiser"] = model.state_dict(), optimiser.state_dict()
             save(state, path)
@@ -234,16 +150,26 @@ def fit(
     model.load_state_dict(state["best_weights"])
 
 
-def _loss(model: SeedModel, render, batch: dict[str, Tensor], config: SeedExperiment) -> Tensor:
+def _loss(
+    model: SeedModel,
+    render: Callable[..., Tensor] | None,
+    tracks: Tracks,
+    rows: npt.NDArray[np.integer],
+    config: SeedExperiment,
+) -> Tensor:
+    """On sound as `render` makes it; on settings where it is None."""
+    batch = tracks.batch(rows)
     units = model(batch["input_audio"], batch["reference_audio"])
-    values = _complete(to_plain(units, SEED))
+    if render is None:
+        return (units - tracks.units(model.profile)[rows]).abs().nanmean()
+    values = _complete(to_plain(units, model.profile), model.profile)
     output = render(batch["input_audio"], values, batch["sample_rate"])
     return _distance(output, batch["target_audio"], config).sum(1).mean()
 
 
-def _complete(values: dict[str, Tensor]) -> dict[str, Tensor]:
+def _complete(values: dict[str, Tensor], profile: Profile) -> dict[str, Tensor]:
     some = next(iter(values.values()))
-    return {**{i: torch.full_like(some, v) for i, v in SEED.frozen.items()}, **values}
+    return {**{i: torch.full_like(some, v) for i, v in profile.frozen.items()}, **values}
 
 
 def _distance(output: Tensor, target: Tensor, config: SeedExperiment) -> Tensor:
@@ -254,11 +180,14 @@ def _distance(output: Tensor, target: Tensor, config: SeedExperiment) -> Tensor:
 
 @torch.no_grad()
 def _validation(
-    model: SeedModel, strategy: strategies.Strategy, tracks: Tracks, config: SeedExperiment
+    model: SeedModel,
+    render: Callable[..., Tensor] | None,
+    tracks: Tracks,
+    config: SeedExperiment,
 ) -> float:
     model.eval()
     parts = np.array_split(np.arange(len(tracks)), -(-len(tracks) // BATCH))
-    losses = [_loss(model, strategy.hear, tracks.batch(rows), config) for rows in parts]
+    losses = [_loss(model, render, tracks, rows, config) for rows in parts]
     return float(torch.stack(losses).mean())
 
 
@@ -269,8 +198,8 @@ def judge(model: SeedModel | None, tracks: Tracks, config: SeedExperiment) -> tu
     output = tracks.clip
     if model is not None:
         model.eval()
-        units = model(tracks.clip, tracks.reference)
-        output = _rendered(tracks.clip, to_plain(units, SEED), tracks.sample_rate)
+        values = to_plain(model(tracks.clip, tracks.reference), model.profile)
+        output = rendered(tracks.clip, values, model.profile, tracks.sample_rate)
     mae, far = _distance(output, tracks.target, config).mean(0).tolist()
     return mae, far
 

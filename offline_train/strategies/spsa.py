@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from offline_train.live import render_batch
+from offline_train.model import to_unit
 from offline_train.strategies import Strategy, Workshop
-from realtime.params import BY_ID, Profile
+from realtime.params import Profile
 
 NUDGE = 5e-4  # of a knob's way, to either side
 
@@ -27,7 +28,7 @@ class SimultaneousPerturbation(Strategy):
         moved = tuple(i for i, value in values.items() if value.requires_grad)
         if not moved:
             return self.hear(x, values, sample_rate)
-        knobs = torch.stack([_to_unit(values[i], i, self.profile) for i in moved], 1)
+        knobs = torch.stack([to_unit(values[i], i, self.profile) for i in moved], 1)
 
         def sound(at: Tensor) -> Tensor:
             plain = _plain(at, moved, self.profile)
@@ -55,13 +56,6 @@ class _Perturbed(torch.autograd.Function):
         change = (grads[0] * (ctx.sound(up) - ctx.sound(down))).sum(1, keepdim=True)
         moved = up - down
         return torch.where(moved == 0.0, 0.0, change / moved), None
-
-
-def _to_unit(value: Tensor, param_id: str, profile: Profile) -> Tensor:
-    low, high = profile.range_of(param_id)
-    if BY_ID[param_id].taper == "log":
-        return torch.log(value / low) / torch.log(torch.tensor(high / low))
-    return (value - low) / (high - low)
 
 
 def _plain(knobs: Tensor, ids: tuple[str, ...], profile: Profile) -> dict[str, Tensor]:

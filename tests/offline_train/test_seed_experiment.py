@@ -12,9 +12,10 @@ torch = pytest.importorskip("torch")
 from offline_train import seed_experiment, strategies  # noqa: E402
 from offline_train.config import CONFIGS, ConfigError, SeedExperiment, read  # noqa: E402
 from offline_train.data import synthesised  # noqa: E402
-from offline_train.seed_experiment import KNOBS, SeedModel, Tracks, make_tracks  # noqa: E402
+from offline_train.seed_experiment import SeedModel  # noqa: E402
+from offline_train.seed_tracks import KNOBS, OWN, Tracks, make_tracks, rendered  # noqa: E402
 from realtime.measure import loudness_lufs  # noqa: E402
-from realtime.params import SEED, WORKING_LOUDNESS_LUFS  # noqa: E402
+from realtime.params import FULL, SEED, WORKING_LOUDNESS_LUFS  # noqa: E402
 
 CONFIG = replace(
     read(CONFIGS / "seed.toml"), strategy="ad", tracks=8, held_out=4, channels=2, batch=4, epochs=3
@@ -23,7 +24,7 @@ CONFIG = replace(
 
 @pytest.fixture(scope="module")
 def tracks() -> Tracks:
-    return make_tracks(synthesised()[0], 8, "PEQ and compressor", CONFIG, 1)
+    return make_tracks(synthesised()[0], 8, (OWN,), CONFIG, 1)
 
 
 def test_the_configuration_is_the_papers():
@@ -32,7 +33,7 @@ def test_the_configuration_is_the_papers():
     assert (config.tracks, config.sample_rate) == (1_000, 24_000)
     assert config.frames / config.sample_rate == pytest.approx(0.53)
     assert config.windows == (32, 128, 512, 2_048)
-    assert set(KNOBS["PEQ and compressor"]) == set(SEED.predicted)
+    assert set(KNOBS[OWN]) == set(SEED.predicted)
     assert len(SEED.predicted) == 8
 
 
@@ -45,14 +46,14 @@ def test_another_experiment_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize("way", KNOBS)
 def test_clips_stand_at_working_loudness_and_targets_differ(way):
-    made = make_tracks(synthesised()[0], 3, way, CONFIG, 2)
+    made = make_tracks(synthesised()[0], 3, (way,), CONFIG, 2)
     assert made.clip.shape == made.target.shape == made.reference.shape == (3, CONFIG.frames)
     for clip, target in zip(made.clip.numpy(), made.target.numpy(), strict=True):
         loudness = loudness_lufs(clip[:, None], CONFIG.sample_rate)
         assert loudness == pytest.approx(WORKING_LOUDNESS_LUFS, abs=0.05)
         assert np.abs(target).max() <= 1.0
         assert np.abs(clip - target).max() > 1e-3
-    again = make_tracks(synthesised()[0], 3, way, CONFIG, 2)
+    again = make_tracks(synthesised()[0], 3, (way,), CONFIG, 2)
     assert torch.equal(made.target, again.target)
 
 
@@ -90,3 +91,33 @@ def test_the_whole_experiment_runs_and_shows_the_papers_figures(tmp_path, capsys
         assert figure in shown
     best = torch.load(tmp_path / "seed.ckpt", weights_only=False)
     assert best["epoch"] <= CONFIG.epochs
+
+
+def test_what_is_said_of_the_targets_makes_them():
+    """Settings known in `full`'s terms, rendered by `full`, are the targets of the two ways that
+    only it has; another draw makes others of the same clips."""
+    made = make_tracks(synthesised()[0], 4, tuple(KNOBS)[1:], CONFIG, 2)
+    units = made.units(FULL)
+    plain = FULL.values()
+    values = {i: torch.full((4,), plain[i]) for i in FULL.predicted}
+    for column, i in enumerate(FULL.predicted):
+        known = ~units[:, column].isnan()
+        values[i][known] = torch.tensor([FULL.from_unit(i, float(u)) for u in units[known, column]])
+    heard = rendered(made.clip, values, FULL, made.sample_rate)
+    assert float((heard - made.target).abs().max()) < 1e-3 * float(made.target.abs().max())
+    again = made.again(np.random.default_rng(9))
+    assert torch.equal(again.clip, made.clip)
+    assert float((again.target - made.target).abs().amax(1).min()) > 1e-3
+
+
+def test_with_all_parameters_it_learns_settings_first_and_resumes(tmp_path, capsys):
+    config = replace(
+        read(CONFIGS / "seed-full.toml"), tracks=6, held_out=3, channels=2, batch=3, epochs=3,
+        settings_epochs=2,
+    )  # fmt: skip
+    train, val = synthesised()
+    rows = seed_experiment.run(config, train, val, tmp_path)
+    assert capsys.readouterr().out.count("seed: epoch") == 3
+    assert all(np.isfinite(row).all() for row in rows.values())
+    assert seed_experiment.run(config, train, val, tmp_path) == rows
+    assert "seed: epoch" not in capsys.readouterr().out
