@@ -59,15 +59,18 @@ class Proxies:
     """The neural proxies' size and training, for the strategies that use them.
 
     dilations: of the blocks, in samples; each block's kernel is that far spread.
+    kernels, taps: of the long convolution before the blocks, how many are mixed and how long.
     """
 
     channels: int = 16
     kernel: int = 9
     dilations: tuple[int, ...] = (1, 8, 64, 256)
+    kernels: int = 48
+    taps: int = 2_047
     steps: int = 1_500
     batch: int = 8
     frames: int = 16_384
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     windows: tuple[int, ...] = (128, 512, 2048)
 
 

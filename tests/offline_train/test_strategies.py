@@ -172,6 +172,24 @@ def test_a_proxy_learns_its_effect(workshop, tmp_path, monkeypatch):
     assert near < 0.5 * far
 
 
+def test_the_equalisers_proxy_hears_frequencies_beside_the_sample_rate(sound):
+    """As a digital filter is the same at twice the rate for twice the frequency, whatever it has
+    learnt; and two peaks that change places are the same equaliser."""
+    torch.manual_seed(1)
+    proxy = Proxy("peq", TINY)
+    bands = torch.tensor([[100.0, 3.0, 0.7, 300.0, -9.0, 2.0, 900.0, 6.0, 1.0] * 2] * 2)
+    twice = bands.clone()
+    twice[:, 0::3] *= 2.0
+    swapped = bands.clone()
+    swapped[:, 3:6], swapped[:, 6:9] = bands[:, 6:9], bands[:, 3:6]
+    kinds = EQ_COMP.band_types
+    with torch.no_grad():
+        heard = proxy(sound, bands, kinds, RATE)
+        assert torch.allclose(proxy(sound, twice, kinds, 2.0 * RATE), heard, atol=1e-6)
+        assert torch.allclose(proxy(sound, swapped, kinds, RATE), heard, atol=1e-6)
+        assert float((proxy(sound, twice, kinds, RATE) - heard).abs().max()) > 1e-5
+
+
 def test_proxies_are_kept_with_the_run_and_cover_the_profile(workshop, tmp_path, capsys):
     full = replace(workshop, out=tmp_path, profile=FULL, proxies=replace(TINY, steps=1))
     made = proxies.trained(full)
