@@ -38,6 +38,7 @@ class Stage:
     it compares by, 0 for all. Fewer of both make more steps a minute.
     every: steps between validations. patience: validations without a better one before it ends.
     settings_weight: of the settings loss beside the audio loss.
+    seconds: of processor time that its steps may take, 0 for as many as they need.
     """
 
     steps: int
@@ -52,6 +53,7 @@ class Stage:
     draws: int = 0
     mae_weight: float = 0.0
     settings_weight: float = 1.0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,21 @@ class SeedExperiment:
 
 
 @dataclass(frozen=True)
+class SideBySide:
+    """All strategies beside each other, see `side_by_side`. audio: how each trains, with `seconds`
+    of processor time."""
+
+    seed: int
+    profile: str
+    width: int
+    dropout: float
+    threads: int
+    pools: Pools
+    proxies: Proxies
+    audio: Stage
+
+
+@dataclass(frozen=True)
 class DeepAFxExperiment:
     """DeepAFx-ST's AD on our recordings, see `deepafx_experiment`. frames: of each half of a clip;
     every: steps between checkpoints."""
@@ -160,12 +177,13 @@ class EffectsExperiment:
     threads: int
 
 
-AnyConfig = Config | SeedExperiment | DeepAFxExperiment | EffectsExperiment
+AnyConfig = Config | SeedExperiment | DeepAFxExperiment | EffectsExperiment | SideBySide
 EXPERIMENTS = {
     None: Config,
     "seed": SeedExperiment,
     "deepafx": DeepAFxExperiment,
     "effects": EffectsExperiment,
+    "strategies": SideBySide,
 }
 SECTIONS: dict[str, Any] = {"pools": Pools, "proxies": Proxies, "settings": Stage, "audio": Stage}
 

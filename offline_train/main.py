@@ -30,10 +30,10 @@ from offline_train import (
     parallel,
     pool,
     seed_experiment,
+    side_by_side,
     strategies,
 )
 from offline_train.calibrate import calibrate
-from offline_train.checkpoint import progress_bars
 from offline_train.config import (
     CONFIGS,
     AnyConfig,
@@ -42,6 +42,7 @@ from offline_train.config import (
     DeepAFxExperiment,
     EffectsExperiment,
     SeedExperiment,
+    SideBySide,
     in_small,
     read,
 )
@@ -49,7 +50,7 @@ from offline_train.data import DataError, Recording, scan, synthesised
 from offline_train.export import ParityError, export
 from offline_train.model import StyleModel
 from offline_train.parallel import Team, TeamError
-from offline_train.pool import Pool, Recipe
+from offline_train.pool import Pool
 from offline_train.train import train_stage
 from realtime.params import PROFILES, table_hash
 from realtime.predictor import MODEL_FOLDER, MODEL_NAME
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = read(options.config or own)
         if options.smoke and options.config:
             config = in_small(config)
-        if options.strategy and not isinstance(config, DeepAFxExperiment):
+        if options.strategy and not isinstance(config, DeepAFxExperiment | SideBySide):
             config = dataclasses.replace(config, strategy=options.strategy)
         strategy = getattr(config, "strategy", "ad")
         if strategy not in strategies.names():
@@ -103,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 made = effects_experiment.run(config, train, val, out)
                 if options.ship:
                     ship(made)
+            elif isinstance(config, SideBySide):
+                side_by_side.run(config, train, val, out)
             else:
                 deepafx_experiment.run(config, train, val, out)
             return 0
@@ -131,9 +134,9 @@ def run(
 
     # data: pairs with their features, some with audio
     with team.one_after_the_leader():
-        features = _pool("features", train, out, config, 0, config.pools.features, audio=False)
-        sounds = _pool("audio", train, out, config, 2, config.pools.audio, audio=True)
-        held_out = _pool("validation", val, out, config, 1, config.pools.validation, audio=True)
+        features = pool.of_run("features", train, out, config.pools, config.seed)
+        sounds = pool.of_run("audio", train, out, config.pools, config.seed)
+        held_out = pool.of_run("validation", val, out, config.pools, config.seed)
     pairs = Pool(*features.parts, *sounds.parts)
 
     # train: first on settings, which is cheap, then on what it sounds like
@@ -170,32 +173,6 @@ def run(
             evaluate.run(chosen, kind, rate, config.examples, path, page)
     say(f"done in {(time.monotonic() - started) / 60.0:.1f} min")
     return path
-
-
-def _pool(
-    name: str,
-    recordings: list[Recording],
-    out: Path,
-    config: Config,
-    number: int,
-    count: int,
-    audio: bool,
-) -> Pool:
-    pools = config.pools
-    held_out = name == "validation"  # scored as the protocol has it: no mild or idle examples
-    recipe = Recipe(
-        seed=config.seed + number,
-        count=count,
-        audio_frames=pools.audio_frames if audio else 0,
-        same_share=0.0 if held_out else pools.same_share,
-        gentle_share=0.0 if held_out else pools.gentle_share,
-        music_share=pools.music_share,
-    )
-    with progress_bars() as bars:
-        bar = bars.add_task(f"{name} pool", total=count, note="")
-        return pool.build(
-            recordings, out / "pools" / name, recipe, pools.workers, lambda n: bars.advance(bar, n)
-        )
 
 
 def open_run(out: Path, config: AnyConfig, recordings: Sequence[Recording], resume: bool) -> Path:

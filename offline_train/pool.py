@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from offline_train.checkpoint import progress_bars
+from offline_train.config import Pools
 from offline_train.data import Library, Recording
 from offline_train.pairs import PEAK_DB, Pair, random_pair
 from realtime.features import AudioError, analyse
@@ -121,6 +123,26 @@ def build(
                 job.result()
                 advance(recipe.chunk)
     return Pool((directory, recipe))
+
+
+def of_run(name: str, recordings: Sequence[Recording], out: Path, sizes: Pools, seed: int) -> Pool:
+    """A run's own pool, with a progress bar: `features`, `audio` or `validation`, each of a seed of
+    its own."""
+    held_out = name == "validation"  # scored as the protocol has it: no mild or idle examples
+    count: int = getattr(sizes, name)
+    recipe = Recipe(
+        seed=seed + ("features", "validation", "audio").index(name),
+        count=count,
+        audio_frames=0 if name == "features" else sizes.audio_frames,
+        same_share=0.0 if held_out else sizes.same_share,
+        gentle_share=0.0 if held_out else sizes.gentle_share,
+        music_share=sizes.music_share,
+    )
+    with progress_bars() as bars:
+        bar = bars.add_task(f"{name} pool", total=count, note="")
+        return build(
+            recordings, out / "pools" / name, recipe, sizes.workers, lambda n: bars.advance(bar, n)
+        )
 
 
 def _row(path: Path, index: int) -> npt.NDArray[Any]:

@@ -7,6 +7,7 @@ killed and resumed ends where it would have ended.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def train_stage(
     state = _load(path)
     if state is None:
         best = validate(model, validation, stage, strategy, team)
-        state = {"step": 0, "best": best, "since": 0, "history": [(0, best)]}
+        state = {"step": 0, "seconds": 0.0, "best": best, "since": 0, "history": [(0, best)]}
         state["best_weights"] = _copy(model)
         say(f"{name}: starts at {best:.4f}")
     else:
@@ -80,12 +81,16 @@ def train_stage(
         trainee = nn.parallel.DistributedDataParallel(trainee)
     with progress_bars() as bars:
         bar = bars.add_task(name, total=stage.steps, completed=state["step"], note="")
-        while state["step"] < stage.steps and state["since"] < stage.patience:
+        while _done(state, stage) < 1.0 and state["since"] < stage.patience:
             for _ in range(min(stage.every, stage.steps - state["step"])):
-                loss = _step(trainee, optimiser, pool, stage, seed, state["step"], strategy, team)
+                began = time.process_time()
+                loss = _step(trainee, optimiser, pool, stage, seed, state, strategy, team)
                 average.update_parameters(model)
                 state["step"] += 1
+                state["seconds"] += time.process_time() - began
                 bars.update(bar, completed=state["step"], note=f"loss {loss:.3f}")
+                if _done(state, stage) == 1.0:
+                    break
             value = validate(average.module, validation, stage, strategy, team)
             state["history"].append((state["step"], value))
             state["since"] += 1
@@ -115,22 +120,29 @@ class _Trainee(nn.Module):
         return self.model.predict(input, reference)
 
 
+def _done(state: Mapping[str, Any], stage: Stage) -> float:
+    """How much of a stage is behind us, 0 to 1: of its steps, or of its time if that is more."""
+    steps = state["step"] / stage.steps
+    return min(1.0, max(steps, state["seconds"] / stage.seconds if stage.seconds else 0.0))
+
+
 def _step(
     trainee: nn.Module,
     optimiser: torch.optim.Optimizer,
     pool: Pool,
     stage: Stage,
     seed: int,
-    step: int,
+    state: Mapping[str, Any],
     strategy: Strategy,
     team: Team,
 ) -> float:
+    step = state["step"]
     model: StyleModel = next(m for m in trainee.modules() if isinstance(m, StyleModel))
     rng = np.random.default_rng([seed, len(stage.windows), step])
     torch.manual_seed(int(rng.integers(2**62)))
     warm = min(1.0, (step + 1) / WARM_UP)
     for group in optimiser.param_groups:
-        cosine = 0.5 * (1.0 + math.cos(math.pi * step / stage.steps))
+        cosine = 0.5 * (1.0 + math.cos(math.pi * _done(state, stage)))
         group["lr"] = stage.learning_rate * warm * (0.02 + 0.98 * cosine)
     trainee.train()
     # Features are small: everyone varies the whole batch, alike, and then keeps its own rows.
