@@ -39,7 +39,6 @@ from offline_train.config import (
     AnyConfig,
     Config,
     ConfigError,
-    DeepAFxExperiment,
     EffectsExperiment,
     SeedExperiment,
     SideBySide,
@@ -84,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = read(options.config or own)
         if options.smoke and options.config:
             config = in_small(config)
-        if options.strategy and not isinstance(config, DeepAFxExperiment | SideBySide):
+        if options.strategy and hasattr(config, "strategy"):
             config = dataclasses.replace(config, strategy=options.strategy)
         strategy = getattr(config, "strategy", "ad")
         if strategy not in strategies.names():
