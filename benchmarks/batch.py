@@ -11,7 +11,6 @@ processors' time for an hour of sound beyond such a start; other work hardly cha
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import statistics
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import command_line
 from benchmarks.machine import ROOT, describe, write_json
 from realtime import same_python
 from realtime.batch.workers import cores
@@ -76,11 +76,9 @@ def run(takes: Path, out: Path, jobs: int) -> Run:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write the JSON. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.batch", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser("batch", __doc__)
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of an episode")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of all ways in turn")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     args = parser.parse_args(argv)
     record: dict[str, Any] = describe(("numpy", "numba", "onnxruntime"))
     ways = sorted({1, cores()})

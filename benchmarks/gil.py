@@ -26,10 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks import audio_stream
+from benchmarks import audio_stream, command_line
 from benchmarks.jack_server import PERIOD, SAMPLE_RATE, jack_server
 from benchmarks.machine import ROOT, describe, write_json
 
@@ -200,16 +199,13 @@ def _under_load(
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write the JSON. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gil", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser("gil", __doc__)
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, help=f"each (default {SECONDS:g})"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)  # one of the children
     args = parser.parse_args(argv)
-    if not 0.0 < args.seconds < 86_400.0:
-        parser.error(f"--seconds is {args.seconds:g}, must be above 0")
+    command_line.check_seconds(parser, args.seconds)
     if importlib.util.find_spec("jack") is None:
         parser.error("JACK-Client is not installed: pip install 'afx-live[dev]'")
     if args.kind:
@@ -240,7 +236,7 @@ def main(argv: list[str] | None = None) -> int:
             table.add_row(kind, str(row["offered"]), str(row["served"]), share, *times)
     if alsa is None:
         print("without pedalboard's AudioStream: Debian's libasound2-plugins is not installed")
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    command_line.show(table)
     if args.json:
         write_json(args.json, record)
     return 0

@@ -11,7 +11,6 @@ second and one at 50, then the same two untouched. Needs the extra `dev` for the
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import os
@@ -27,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks import command_line
 from benchmarks.jack_server import PERIOD, SAMPLE_RATE, afx_live, jack_server
 from benchmarks.machine import ROOT, describe, write_json
 from realtime.midi.mapping import default_map
@@ -228,14 +227,13 @@ def _tables(record: dict[str, Any]) -> list[Table]:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print the tables, write the JSON. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.midi", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser("midi", __doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each storm")
     parser.add_argument("--moves", type=int, default=MOVES, help="of the knob for its latency")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
     args = parser.parse_args(argv)
-    if not args.seconds > 0.0 or args.moves < 1:
-        parser.error("--seconds and --moves must be above 0")
+    command_line.check_seconds(parser, args.seconds)
+    if args.moves < 1:
+        parser.error(f"--moves is {args.moves}, must be above 0")
     if importlib.util.find_spec("jack") is None:
         raise SystemExit("benchmarks.midi needs JACK-Client: pip install 'afx-live[dev]'")
     record = describe(("numpy", "numba", "python-rtmidi"))
@@ -250,8 +248,7 @@ def main(argv: list[str] | None = None) -> int:
             for beside in (0, STORM)
         }
         record["storm"] = measure_storm(server.environment, folder, args.seconds)
-    for table in _tables(record):
-        Console(width=None if sys.stdout.isatty() else 120).print(table)
+    command_line.show(*_tables(record))
     if args.json:
         write_json(args.json, record)
     return 0

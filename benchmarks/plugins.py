@@ -9,19 +9,17 @@ blocks for which the plugin's answer was not there in time: the dry sound was he
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks import command_line
 from benchmarks.machine import describe, write_json
 from realtime.bridge import Bridge
 from realtime.callback import compile_all, run_block
@@ -82,16 +80,13 @@ def measure(found: Found, frames: int, seconds: float) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write the JSON. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.plugins", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser("plugins", __doc__)
     parser.add_argument("plugin", metavar="PLUGIN", help="its name or path")
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, help=f"each turn (default {SECONDS:g})"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     args = parser.parse_args(argv)
-    if not 0.0 < args.seconds < 86_400.0:
-        parser.error(f"--seconds is {args.seconds:g}, must be above 0")
+    command_line.check_seconds(parser, args.seconds)
     try:
         found = find_plugin(args.plugin)
     except PluginError as error:
@@ -109,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
             times = (f"{row[turn]['dsp_us'][key]:.1f}" for key in ("p50", "p99", "p999", "max"))
             missed = f"{row[turn]['missed']} of {row[turn]['blocks']}"
             table.add_row(str(row["frames"]), later, turn, *times, missed)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    command_line.show(table)
     if args.json:
         write_json(args.json, record)
     return 0

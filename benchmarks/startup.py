@@ -9,15 +9,14 @@ process to that line, which includes starting Python.
 
 from __future__ import annotations
 
-import argparse
 import re
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
+from benchmarks import command_line
 from benchmarks.jack_server import afx_live, jack_server
 from benchmarks.machine import ROOT, describe, write_json
 
@@ -45,11 +44,9 @@ def start(options: list[str], environment: dict[str, str]) -> tuple[float, float
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write the JSON. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser("startup", __doc__)
     parser.add_argument("--ref", metavar="FILE", help="a reference to start with, too")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"starts a way (default {RUNS})")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     args = parser.parse_args(argv)
     if args.runs < 1:
         parser.error(f"--runs is {args.runs}, must be 1 or more")

@@ -14,18 +14,17 @@ Differentiable Signal Processing", JAES 70 (2022).
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import auraloss
 import torch
 from torch import Tensor, nn
 
+from benchmarks import command_line
 from benchmarks.machine import describe, write_json
 from offline_train.deepafx import DeepAFxST
 from offline_train.effects import chain
@@ -82,12 +81,10 @@ def _descend(optimiser: torch.optim.Optimizer, model: nn.Module, loss: Tensor) -
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write the JSON. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser("training", __doc__)
     parser.add_argument("--steps", type=int, default=10, help="of each side (default 10)")
     parser.add_argument("--batch", type=int, default=4, help="clips a step (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="of torch (default 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     args = parser.parse_args(argv)
     if min(args.steps, args.batch, args.threads) < 1:
         parser.error("--steps, --batch and --threads must be 1 or more")

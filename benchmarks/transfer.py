@@ -11,7 +11,6 @@ The pairs and metrics of `python -m offline_train.main evaluate`: speech at 24 k
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -22,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks import command_line
 from benchmarks.machine import describe, write_json
 from offline_train import baseline
 from offline_train.data import DataError, scan
@@ -117,17 +116,13 @@ def table_of(name: str, rows: dict[str, Row]) -> Table:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print the tables, write the JSON. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.transfer",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("transfer", __doc__)
     parser.add_argument("--data", type=Path, required=True, help="recordings, as for evaluate")
     parser.add_argument("--examples", type=int, default=14, help="pairs a set (default 14)")
     parser.add_argument(
         "--plugin-examples", type=int, default=5, help="of them also by plugins (default 5)"
     )
-    parser.add_argument("--json", type=Path, default=Path("transfer.json"), metavar="FILE")
+    parser.set_defaults(json=Path("transfer.json"))
     args = parser.parse_args(argv)
     if args.examples < 1 or args.plugin_examples < 0:
         parser.error("--examples must be 1 or more, --plugin-examples 0 or more")
@@ -155,12 +150,11 @@ def main(argv: list[str] | None = None) -> int:
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    console = Console(width=None if sys.stdout.isatty() else 150)
     record["results"] = {}
     for kind, _ in SETS:
         if done[kind]:
             record["results"][kind] = summary(list(done[kind].values()))
-            console.print(table_of(kind, record["results"][kind]))
+            command_line.show(table_of(kind, record["results"][kind]), width=150)
     write_json(args.json, record)
     return 0
 
