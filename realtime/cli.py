@@ -7,6 +7,7 @@ audio runs soon.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -33,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         written = ", nothing was written" if args.output is not None else ""
         print(f"afx-live: stopped{written}", file=sys.stderr)
         return 130
+    finally:
+        if argv is None:  # Python ends next, and would look for garbage for half a second before
+            gc.freeze()
 
 
 def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:
