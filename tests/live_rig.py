@@ -18,15 +18,21 @@ READY = "audio running"
 _PATIENCE_SECONDS = 30.0
 
 
+def command(*args: object) -> list[str]:
+    """afx-live on the test's JACK server: where ALSA has a card, PortAudio's default is that."""
+    device = ("--device", "system, JACK")
+    return [sys.executable, "-m", "realtime.cli", *device, *map(str, args)]
+
+
 class Live:
-    """afx-live running. `end` sends a signal (or waits) and gives what it said.
+    """afx-live running, on JACK. `end` sends a signal (or waits) and gives what it said.
 
     said: lines of its stderr. times: `time.monotonic()` at which each came.
     """
 
     def __init__(self, *args: object, stdin: int = subprocess.DEVNULL, **env: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "realtime.cli", *map(str, args)],
+            command(*args),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -63,7 +63,7 @@ def test_live_is_the_file_render_sample_for_sample(
     voice = at_rate(speech, rate, 2.0)
     x = np.concatenate([voice, np.roll(voice, 999)], axis=1)  # two channels that differ
     save_preset(EVERYTHING, tmp_path / "p.toml")
-    options = ["--preset", tmp_path / "p.toml", "--device", "system", "--channels", outputs]
+    options = ["--preset", tmp_path / "p.toml", "--channels", outputs]
     options += ["--input-channels", inputs, "--stats", tmp_path / "stats.json"]
     options += ["--block-size", block_size] if block_size else []
     with afx_live(*options) as live:
@@ -91,7 +91,7 @@ def test_a_reference_is_predicted_once_and_faded_into(
     quiet = np.zeros((rate // 2, 1), np.float32)
     x = np.concatenate([quiet, at_rate(speech, rate, 7.0)])
     reference = sorted((shared_data / "val" / "music").rglob("*.flac"))[0]
-    options = ["--ref", reference, "--device", "system", "--duration", 10]
+    options = ["--ref", reference, "--duration", 10]
     options += ["--stats", tmp_path / "stats.json", "--save-preset", tmp_path / "found.toml"]
     with afx_live(*options) as live:
         with patched(jack_server.name, x) as rig:
@@ -212,7 +212,7 @@ def test_devices_are_listed_and_chosen(jack_server: JackServer, tmp_path: Path) 
 def test_the_end_is_no_click_and_the_patchbay_shows_our_name(jack_server: JackServer) -> None:
     rate = jack_server.sample_rate
     x = noise(3 * rate, 2, 0.1)
-    with afx_live("--preset", "telephone", "--device", "system") as live:
+    with afx_live("--preset", "telephone") as live:
         with patched(jack_server.name, x) as rig:
             names = {port.name.split(":")[0] for port in rig.player.client.get_ports()}
             stopper = threading.Timer(1.0, live.process.send_signal, [signal.SIGINT])

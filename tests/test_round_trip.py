@@ -38,7 +38,7 @@ def lay_cable(live: Live) -> None:
 
 @pytest.mark.parametrize("jack_server", [(48_000, 128), (44_100, 512)], indirect=True)
 def test_a_loop_takes_the_servers_own_period(jack_server: JackServer) -> None:
-    with afx_live("--measure-latency", "--device", "system", ready="") as live:
+    with afx_live("--measure-latency", ready="") as live:
         lay_cable(live)
         status, out, err = live.end()
     assert status == 0, err

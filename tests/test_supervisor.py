@@ -8,7 +8,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import termios
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ import soxr
 from realtime.preset import Preset, factory_presets, load_preset, save_preset
 from tests.conftest import ROOT, JackServer, running_jack
 from tests.jack_rig import onset, patched
-from tests.live_rig import READY, Live, afx_live
+from tests.live_rig import READY, Live, afx_live, command
 from tests.stage_rig import Hand, rendered
 from tests.support import noise, rms, to_db
 
@@ -223,9 +222,8 @@ def test_the_sound_goes_on_where_nobody_reads_what_is_said(
 ) -> None:
     hand = Hand()
     options = ["--preset", style, "--osc", hand.port, "--stats", tmp_path / "stats.json"]
-    command = [sys.executable, "-m", "realtime.cli", *map(str, options)]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command(*options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stderr is not None

@@ -26,7 +26,7 @@ def test_a_plugin_plays_on_at_another_rate_and_with_longer_periods(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     hand, name = Hand(), jack_server.name
-    options = ["--insert", zam("ZamCompX2"), "--osc", hand.port, "--device", "system"]
+    options = ["--insert", zam("ZamCompX2"), "--osc", hand.port]
     options += ["--stats", tmp_path / "stats.json"]
     with afx_live(*options) as live:
         hand("zamcompx2.makeup", 9.0)

@@ -70,7 +70,7 @@ def test_hands_move_plugins_and_what_is_saved_sounds_the_same_again(
             live.wait_for("zamcompx2.makeup is moved by CC 21")
             assert live.end()[0] == 0
 
-        options = ["--insert", f"{comp}@before-eq", "--insert", eq, "--device", "system"]
+        options = ["--insert", f"{comp}@before-eq", "--insert", eq]
         options += ["--plugin-param", "zamcompx2.makeup=6", "--midi", "knobs", "--osc", hand.port]
         options += ["--save-preset", tmp_path / "first.toml", "--stats", tmp_path / "stats.json"]
         with afx_live(*options, ready="plugins add") as live:
@@ -109,7 +109,7 @@ def test_hands_move_plugins_and_what_is_saved_sounds_the_same_again(
         ("before-reverb", eq),
     ]
     assert all(p.state and p.identifier and p.version for p in saved.plugins)
-    with afx_live("--preset", tmp_path / "first-2.toml", "--device", "system") as live:
+    with afx_live("--preset", tmp_path / "first-2.toml") as live:
         again = gains_db(jack_server.name, rate, [])
         live.end(signal.SIGINT)
     assert again == pytest.approx([3.0], abs=NEAR_DB)
@@ -119,7 +119,7 @@ def test_hands_move_plugins_and_what_is_saved_sounds_the_same_again(
         for p in saved.plugins
     )
     save_preset(bare, tmp_path / "bare.toml")
-    options = ["--set-list", tmp_path / "set.toml", "--osc", hand.port, "--device", "system"]
+    options = ["--set-list", tmp_path / "set.toml", "--osc", hand.port]
     (tmp_path / "set.toml").write_text(
         'format = 1\npresets = ["bare.toml", "first.toml", "hall"]\n'
     )
@@ -135,7 +135,7 @@ def test_hands_move_plugins_and_what_is_saved_sounds_the_same_again(
 def test_an_engine_that_dies_leaves_its_plugins_to_the_next(jack_server: JackServer) -> None:
     rate, hand = jack_server.sample_rate, Hand()
     options = ["--insert", zam("ZamCompX2"), "--plugin-param", "zamcompx2.makeup=3"]
-    with afx_live(*options, "--osc", hand.port, "--device", "system") as live:
+    with afx_live(*options, "--osc", hand.port) as live:
         hand("zamcompx2.makeup", 9.0)
         time.sleep(KEPT_SECONDS)
         os.kill(live.engine(), signal.SIGKILL)

@@ -115,7 +115,7 @@ def test_hands_on_our_compressor_move_the_plugin_that_has_its_place(
     rate, hand = jack_server.sample_rate, Hand()
     save_preset(SQUEEZED, tmp_path / "mine.toml")
     options = ["--preset", tmp_path / "mine.toml", "--replace", f"comp={zam('ZamCompX2')}"]
-    options += ["--save-preset", tmp_path / "out.toml", "--osc", hand.port, "--device", "system"]
+    options += ["--save-preset", tmp_path / "out.toml", "--osc", hand.port]
     with afx_live(*options, ready="plugins add") as live:
         found = gains_db(
             jack_server.name,
@@ -140,7 +140,7 @@ def test_hands_on_our_compressor_move_the_plugin_that_has_its_place(
     saved = load_preset(str(tmp_path / "out-2.toml"))
     assert saved["comp.threshold_db"] == saved["zamcompx2.threshold"] == -41.0
     assert saved.plugins[0].replaces == "comp"
-    with afx_live("--preset", tmp_path / "out-2.toml", "--device", "system") as live:
+    with afx_live("--preset", tmp_path / "out-2.toml") as live:
         again = gains_db(jack_server.name, rate, [])
         live.end(signal.SIGINT)
     assert again == pytest.approx([at[-41]], abs=NEAR_DB)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import ROOT, JackServer
 from tests.jack_rig import patched
+from tests.live_rig import command
 from tests.screen.pseudo_terminal import PseudoTerminal
 from tests.support import noise, rms, to_db
 
@@ -46,8 +47,7 @@ def quit_again(terminal: PseudoTerminal) -> bool:
 def test_a_performance(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     rate = jack_server.sample_rate
-    command = [sys.executable, "-m", "realtime.cli", "--preset", "telephone"]
-    terminal = PseudoTerminal(command)
+    terminal = PseudoTerminal(command("--preset", "telephone"))
     try:
         terminal.wait_for("q quit")
         terminal.wait_for("preset 'telephone'")
@@ -110,7 +110,7 @@ def test_an_engine_that_is_killed_leaves_no_trace_on_the_terminal(
     jack_server: JackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    terminal = PseudoTerminal([sys.executable, "-m", "realtime.cli", "--preset", "telephone"])
+    terminal = PseudoTerminal(command("--preset", "telephone"))
     try:
         terminal.wait_for("q quit")
         parent = terminal.process.pid
@@ -132,8 +132,7 @@ def test_plain_lines_where_they_are_asked_for(
     jack_server: JackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    command = [sys.executable, "-m", "realtime.cli", "--preset", "hall", "--plain"]
-    terminal = PseudoTerminal(command)
+    terminal = PseudoTerminal(command("--preset", "hall", "--plain"))
     try:
         terminal.wait_for("audio running after")
         terminal.wait_for("· in ")
