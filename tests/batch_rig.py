@@ -13,7 +13,11 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 COMMAND = [sys.executable, "-m", "realtime.cli"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def environment() -> dict[str, str]:
+    """What a batch is started in."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 @contextmanager
@@ -21,7 +25,7 @@ def started(*args: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
     """A batch under way; killed at the end if it still is."""
     process = subprocess.Popen(
         [*COMMAND, *map(str, args)],
-        cwd=cwd, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=cwd, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
         yield process

@@ -50,6 +50,18 @@ def compiled() -> None:
     compile_all()
 
 
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's cache folder that all tests of plugins share, so that each is examined once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def own_cache(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the cache of whoever runs the tests alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Files good and bad, as `tests.file_rig` writes them."""

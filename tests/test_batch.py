@@ -16,14 +16,14 @@ import soundfile as sf
 
 from realtime.preset import load_preset, save_preset
 from realtime.transfer import render
-from tests.batch_rig import COMMAND, ENVIRONMENT, children, gone, outputs, started, wait_for
+from tests.batch_rig import COMMAND, children, environment, gone, outputs, started, wait_for
 from tests.file_rig import RATE, TESTED, afx_live_here, write_files
 from tests.plugins.zam import zam
 from tests.support import noise
 
 STOP_S = 1.0
 
-pytestmark = pytest.mark.usefixtures("compiled")
+pytestmark = pytest.mark.usefixtures("compiled", "own_cache")
 
 
 def test_each_file_becomes_what_it_becomes_alone_and_bad_ones_stop_nothing(
@@ -46,7 +46,7 @@ def test_each_file_becomes_what_it_becomes_alone_and_bad_ones_stop_nothing(
     args = ("--ref", "ref.wav", "--input", "takes", "--output", "styled", "--jobs", "2")
     done = subprocess.run(
         [*COMMAND, *args, "--stats", "s.json"],
-        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
     assert done.returncode == 1, done.stderr

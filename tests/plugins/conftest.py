@@ -69,16 +69,9 @@ class BuildPlugin(Protocol):
     ) -> Path: ...
 
 
-@pytest.fixture(scope="session")
-def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's cache folder that all tests of plugins share, so that each is examined once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
-def own_cache(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the cache of whoever runs the tests alone."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
+def _all_in_it(own_cache: None) -> None:
+    """No test of plugins looks into a user's cache."""
 
 
 @pytest.fixture
