@@ -96,28 +96,22 @@ def _equaliser(block, source, coefs, states, count):
         sosfilt_lanes(block, sos, sos, states[0].peq)
 
 
-@njit(**_JIT)
-def _compressor(chunk, source, coefs, states, count):
-    own = coefs[COMPRESSOR:DISTORTION]
-    for _ in range(count):
-        chunk[:] = source
-        compressor_chunk(chunk, CHUNK, own, own, states[0].compressor)
+def _repeated(kernel, field, begin, end):  # type: ignore[no-untyped-def]
+    """An effect again and again: the numbers of its design, the field of its state."""
+
+    @njit(**_JIT)
+    def run(chunk, source, coefs, states, count):
+        own = coefs[begin:end]
+        for _ in range(count):
+            chunk[:] = source
+            kernel(chunk, CHUNK, own, own, states[0][field])
+
+    return run
 
 
-@njit(**_JIT)
-def _distortion(chunk, source, coefs, states, count):
-    own = coefs[DISTORTION:REVERB]
-    for _ in range(count):
-        chunk[:] = source
-        distortion_chunk(chunk, CHUNK, own, own, states[0].distortion)
-
-
-@njit(**_JIT)
-def _reverb(chunk, source, coefs, states, count):
-    own = coefs[REVERB:OUTPUT_GAIN]
-    for _ in range(count):
-        chunk[:] = source
-        reverb_chunk(chunk, CHUNK, own, own, states[0].reverb)
+_compressor = _repeated(compressor_chunk, "compressor", COMPRESSOR, DISTORTION)
+_distortion = _repeated(distortion_chunk, "distortion", DISTORTION, REVERB)
+_reverb = _repeated(reverb_chunk, "reverb", REVERB, OUTPUT_GAIN)
 
 
 @njit(**_JIT)
