@@ -19,7 +19,7 @@ demo: $(VENV)/.player
 	$(BIN)/afx-live --demo $(DEMO_OUT)
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 JACK_START_S = 20.0
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """What a shell starts in the background ignores Ctrl-C, what nohup starts hanging up, and so
     would all that tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -33,6 +33,19 @@ def pytest_configure() -> None:
     for number in (signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+    if config.getoption("numprocesses", None):  # the process that starts the workers
+        # Compiling at once, they could leave in Numba's cache one's code under the other's name.
+        from realtime.callback import compile_all
+
+        compile_all()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With --numprocesses, and only there."""
+    from tests.workers import Shares
+
+    return Shares(config, log)
 
 
 def unavailable(reason: str) -> NoReturn:

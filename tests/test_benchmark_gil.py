@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT, unavailable
+
+pytestmark = pytest.mark.sound
 
 
 def test_the_compiled_callback_plays_on_where_a_python_one_starves(tmp_path: Path) -> None:

@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.plugins.zam import zam
+
+pytestmark = [pytest.mark.sound, pytest.mark.usefixtures("own_cache")]
 
 
 def test_a_plugin_that_runs_is_heard_and_one_that_does_not_is_missed(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT, unavailable
 
 SECONDS = 6.0
@@ -18,6 +20,8 @@ from benchmarks import soak
 
 sys.exit(soak.run(float(sys.argv[1]) / 60.0, Path(sys.argv[2])))
 """
+
+pytestmark = pytest.mark.sound
 
 
 def test_a_session_holds_out_in_a_storm(tmp_path: Path) -> None:

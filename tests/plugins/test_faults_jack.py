@@ -38,6 +38,8 @@ START_SECONDS = 1.0  # before the first fault
 PATIENCE_SECONDS = 20.0
 START = RATE // 2  # the frame from which on everything is looked at
 
+pytestmark = pytest.mark.sound
+
 
 @dataclass
 class Story:

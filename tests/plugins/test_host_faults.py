@@ -19,6 +19,8 @@ from tests.plugins.zam import zam
 
 ROOT = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.sound
+
 
 def slow_tone(seconds: float) -> Audio:
     t = np.arange(int(seconds * RATE))[:, None] * np.ones((1, 2))
