@@ -123,7 +123,7 @@ def test_buttons_do_what_they_say(rig):
     rig.until(lambda: dict(rig.controls.state.overrides) == {"comp.knee_db": 5.0})
     rig.send("/bypass")
     rig.until(lambda: rig.controls.state.bypassed)
-    assert rig.bridge.preset["comp.knee_db"] == 0.0
+    rig.until(lambda: rig.bridge.preset["comp.knee_db"] == 0.0)
     rig.send("/bypass", 0.0)
     rig.settle()
     assert rig.controls.state.bypassed
@@ -226,7 +226,9 @@ def test_many_changes_are_told_as_few_and_the_last_one_wins(rig):
         rig.controls.set("comp.knee_db", 24.0 * step / 399, "midi:knobs")
         time.sleep(0.0005)
     seconds = time.monotonic() - began
-    told = [value for address, value in rig.client.told() if address == "comp.knee_db"]
+    told: list[float] = []
+    while 24.0 not in told and (news := rig.client.told()):  # a busy machine pauses
+        told += [value for address, value in news if address == "comp.knee_db"]
     assert told[-1] == 24.0 and told == sorted(told)
     assert 2 <= len(told) <= 50 * seconds + 2
 
