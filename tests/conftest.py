@@ -144,10 +144,12 @@ def running_jack(
     if jackd is None:
         unavailable("jackd is not installed (Debian: apt-get install jackd2)")
     driver = ["-r", str(sample_rate), "-p", str(period)]
+    # A worker that is killed, as by Ctrl-C, would leave a server and its slot behind.
+    with_us = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
     free_slots_of_the_dead()  # a server that had to be killed left one
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [jackd, "-n", name, "--no-mlock", *options, "-d", "dummy", *driver],
+            [*with_us, jackd, "-n", name, "--no-mlock", *options, "-d", "dummy", *driver],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
