@@ -31,7 +31,10 @@ SEED = 1
 # In the reference's spectrum at (Hz, share); the rest in the network's. Measured on training
 # recordings as one variance against the other: halves of one recording differ in their bass.
 _TRUST_HZ, _TRUST = (100.0, 300.0, 3_000.0), (0.2, 0.4, 0.75)
-_TRUST_LEVEL = 0.3  # and in its level: what was said how loud says little of the effects
+# And in how much louder sounds are that both have, and the quiet moments; up to so many dB, as
+# what is further apart was recorded otherwise.
+_TRUST_LEVELS, _LEVEL_DB = (0.35, 0.12), 15.0
+_TRUST_SPREAD = 0.3  # and in how far loud and quiet moments are apart: the compressor's business
 _ROUNDS = 2  # of setting the equaliser to what is lacking
 _POPULATION = 12
 # Of the search at its start, in each parameter's range from 0 to 1, and what a range away costs.
@@ -103,22 +106,19 @@ class Search:
         """Hear the network's answer, and say what to go for: the reference's place, but as loud
         as the answer where its own level says little."""
         space, heard = self._space, self._hear(self._answer)
-        levels = [
-            space.middle(apart)
-            for apart in (wanted.spectrum_db[[0, -1]] - heard.spectrum_db[[0, -1]])
-        ]
-        level = float(np.median([*levels, wanted.loudness_lufs - heard.loudness_lufs]))
-        trust = np.interp(np.log(space.hz), np.log(_TRUST_HZ), _TRUST)
-        shape = trust * space.lack_db(heard, wanted)
-        # the reference's own quantiles are kept apart as they are: the compressor's business
-        moved = heard.mean_db + shape
-        moved += _TRUST_LEVEL * level - space.middle(moved - heard.mean_db)
-        spread = wanted.spectrum_db - wanted.mean_db
+        lack, louder = space.lack_db(heard, wanted)
+        quiet = space.middle(wanted.spectrum_db[0] - heard.spectrum_db[0])
+        level = float(np.clip([louder, quiet], -_LEVEL_DB, _LEVEL_DB) @ _TRUST_LEVELS)
+        moved = heard.mean_db + np.interp(np.log(space.hz), np.log(_TRUST_HZ), _TRUST) * lack
+        moved += level - space.middle(moved - heard.mean_db)
+        own, its = (h.spectrum_db - h.mean_db for h in (heard, wanted))
         self._goal = replace(
             wanted,
-            spectrum_db=moved + spread,
+            spectrum_db=moved + own + _TRUST_SPREAD * (its - own),
             mean_db=moved,
-            loudness_lufs=heard.loudness_lufs + _TRUST_LEVEL * level,
+            dynamics_db=heard.dynamics_db
+            + _TRUST_SPREAD * (wanted.dynamics_db - heard.dynamics_db),
+            loudness_lufs=heard.loudness_lufs + level,
         )
         if self._best != self._answer:
             heard = self._hear(self._best)
@@ -131,7 +131,7 @@ class Search:
         heard = self._heard if preset is self._started else self._hear(preset)
         for _ in range(_ROUNDS):
             hz, weight = self._space.hz, self._space.weight
-            lack = self._space.lack_db(heard, self._goal)
+            lack = self._goal.mean_db - heard.mean_db
             wanted = equaliser_db(preset, hz, self._rate) + lack
             found = match_curve(preset, wanted, hz, weight, self._rate)
             preset, heard = self._level(self._follow(preset, found))

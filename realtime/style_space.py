@@ -15,6 +15,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from realtime.features import MIN_SECONDS, AudioError, check
+from realtime.matching import matched, weighted_median
 from realtime.measure import loudness_lufs
 
 Vector = npt.NDArray[np.float64]
@@ -25,6 +26,8 @@ _BY_OCTAVES = 0.3  # of the weight; the rest by Hz, as MR-STFT counts
 QUANTILES = (0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 FLOOR_DB = -158.0  # of a band's density in a frame in dB re 1/Hz, under any dither
 _SILENT_DB = -143.0  # a frame with no band above it tells nothing
+_LOUD_DB = 60.0  # frames further than this under the loudest are not laid beside others
+_FRAMES = 512  # as many of them at most, evenly over time
 _LEVEL_SECONDS = 0.005
 _LEVEL_FLOOR_DB = -80.0
 _MOVES = (2, 8, 32)  # over how many levels a rise or fall is taken: 10, 40 and 160 ms
@@ -43,6 +46,7 @@ class Heard:
 
     spectrum_db: Vector
     mean_db: Vector
+    frames_db: npt.NDArray[np.float32]
     dynamics_db: Vector
     loudness_lufs: float
 
@@ -73,21 +77,20 @@ class StyleSpace:
         return Heard(
             np.quantile(levels_db, QUANTILES, axis=0),
             levels_db.mean(axis=0, dtype=np.float64),
+            _louder(levels_db),
             _dynamics(x, sample_rate),
             loudness_lufs(x[:, None], sample_rate),
         )
 
     def middle(self, values: Vector) -> float:
         """The weighted median of a value for each band, (bands,)."""
-        order = np.argsort(values)
-        share = np.cumsum(self.weight[order])
-        return float(values[order][np.searchsorted(share, 0.5 * share[-1])])
+        return weighted_median(values, self.weight)
 
-    def lack_db(self, heard: Heard, wanted: Heard) -> Vector:
-        """What an equaliser would have to add to `heard`, (bands,) dB without its level: the
-        median over quiet and loud moments, whose levels a compressor may have moved apart."""
-        apart = wanted.spectrum_db - heard.spectrum_db
-        return np.median(apart - (apart @ self.weight)[:, None], axis=0)
+    def lack_db(self, heard: Heard, wanted: Heard) -> tuple[Vector, float]:
+        """What an equaliser would have to add to `heard`, (bands,) dB without its level, and how
+        much louder the sounds are that both have."""
+        shape, gain = matched(heard.frames_db, wanted.frames_db)
+        return shape - shape @ self.weight, gain
 
     def distance(self, heard: Heard, wanted: Heard) -> float:
         """0 for alike; about the mean dB that bands at all moments are apart, and the more the
@@ -129,6 +132,13 @@ def _bands(top_hz: float) -> tuple[Vector, Vector]:
     octaves = np.log(edges[2:] / edges[:-2])
     weight = (1.0 - _BY_OCTAVES) * width / width.sum() + _BY_OCTAVES * octaves / octaves.sum()
     return edges[1:-1], weight
+
+
+def _louder(levels_db: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Of the frames (frames, bands) the louder ones."""
+    level = levels_db.max(axis=1)
+    louder = levels_db[level >= level.max() - _LOUD_DB]
+    return louder[:: -(-len(louder) // _FRAMES)]
 
 
 def _dynamics(x: npt.NDArray[np.float32], sample_rate: int) -> Vector:
