@@ -23,14 +23,15 @@ COLOUR_DB = 8.0  # how far the gains of a colour's bands spread
 
 
 def augment(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A batch of a `pool.Pool` with other sounds in it: one filter on a whole clip; on the
-    input alone, one that leaves the equaliser another example's curve to find, so that curves keep
-    to what the recipe draws. Audio, if any, no longer fits."""
+    """A batch of a `pool.Pool` with other sounds in it: one filter on a whole clip; its sounds
+    more or less often; on the input alone, a filter that leaves the equaliser another example's
+    curve to find, so that curves keep to what the recipe draws. Audio, if any, no longer fits."""
     count, rate = len(batch["input"]), batch["sample_rate"]
     out = dict(batch)
     colour = _random_curve(count, rate, COLOUR_DB)
     for side in ("input", "reference"):
         out[side], _ = _filtered(out[side], colour)
+        out[side][:, LAYOUT["shares"]] = _other_shares(out[side][:, LAYOUT["shares"]])
     other = _another_of_the_same_rate(rate)
     taken = (torch.rand(count, 1, device=rate.device) < SHARE) & (rate == rate[other])[:, None]
     out["curve_db"] = torch.where(taken, batch["curve_db"][other], batch["curve_db"])
@@ -38,6 +39,17 @@ def augment(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     out["input"], louder = _filtered(out["input"], more)
     out["input"][:, LAYOUT["loudness"]] += louder
     return out
+
+
+def _other_shares(shares: Tensor) -> Tensor:
+    """The sounds of a recording in other proportions, as another of the same might have them.
+
+    Source: D. Rubin, "The Bayesian bootstrap", Annals of Statistics 9 (1981).
+    """
+    drawn = shares * torch.empty_like(shares).exponential_()
+    drawn = drawn / drawn.sum(1, keepdim=True).clamp_min(1e-6)
+    kept = torch.rand(len(shares), 1, device=shares.device) >= SHARE
+    return torch.where(kept, shares, drawn)
 
 
 def _another_of_the_same_rate(rate: Tensor) -> Tensor:
@@ -79,6 +91,9 @@ def _filtered(features: Tensor, curve_db: Tensor) -> tuple[Tensor, Tensor]:
     percentiles = features[:, LAYOUT["percentiles"]].reshape(-1, times, BANDS) + move[:, None]
     percentiles = percentiles.clamp_min(FLOOR_DB) * mask[:, None]
     out[:, LAYOUT["percentiles"]] = percentiles.reshape(len(features), -1)
+    spectra = features[:, LAYOUT["exemplars"]].reshape(len(features), -1, BANDS) + move[:, None]
+    spectra = spectra.clamp_min(FLOOR_DB) * mask[:, None]
+    out[:, LAYOUT["exemplars"]] = spectra.reshape(len(features), -1)
     for part in ("peaks", "levels", "samples"):
         out[:, LAYOUT[part]] += stronger - louder
     out[:, LAYOUT["scalars"]][:, 1:2] += stronger - louder

@@ -56,6 +56,23 @@ class Stage:
     seconds: float = 0.0
 
 
+class CurveStage(Stage):
+    """A stage that trains the curve estimator alone, on the curves that it should aim at."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """The level head's training, see `level_training`. clips: rendered; steps: on pairs of which
+    nothing is rendered, then rendered_steps on both."""
+
+    clips: int
+    steps: int
+    rendered_steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+
+
 @dataclass(frozen=True)
 class Proxies:
     """The neural proxies' size and training, for the strategies that use them.
@@ -94,8 +111,10 @@ class Config:
     examples: int
     pools: Pools
     proxies: Proxies
+    curve: CurveStage
     settings: Stage
     audio: Stage
+    level: Level
     mixed_precision: bool = False
 
 
@@ -185,7 +204,11 @@ EXPERIMENTS = {
     "effects": EffectsExperiment,
     "strategies": SideBySide,
 }
-SECTIONS: dict[str, Any] = {"pools": Pools, "proxies": Proxies, "settings": Stage, "audio": Stage}
+STAGES = ("curve", "settings", "audio")  # of training, in their order
+SECTIONS: dict[str, Any] = {
+    "pools": Pools, "proxies": Proxies, "curve": CurveStage, "settings": Stage, "audio": Stage,
+    "level": Level,
+}  # fmt: skip
 
 
 def read(path: Path) -> AnyConfig:
@@ -216,7 +239,7 @@ def in_small(config: AnyConfig) -> Config:
     small = read(CONFIGS / "smoke.toml")
     assert isinstance(small, Config)
     stages = {}
-    for name in ("settings", "audio"):
+    for name in STAGES:
         ours, sizes = getattr(config, name), getattr(small, name)
         keys = ("steps", "batch", "every", "frames")
         stages[name] = replace(ours, **{key: getattr(sizes, key) for key in keys})
@@ -224,7 +247,7 @@ def in_small(config: AnyConfig) -> Config:
         stages[name] = replace(stages[name], windows=fit)
     return replace(
         config, width=small.width, threads=small.threads, examples=small.examples,
-        pools=small.pools, proxies=small.proxies, **stages,
+        pools=small.pools, proxies=small.proxies, level=small.level, **stages,
     )  # fmt: skip
 
 

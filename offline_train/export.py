@@ -14,7 +14,8 @@ import onnx
 import torch
 
 from offline_train.model import StyleModel
-from realtime.features import SIZE, fingerprint
+from realtime import exemplars as ex
+from realtime.features import BANDS, LAYOUT, SIZE, STATISTICS, fingerprint
 from realtime.params import PROFILES, WORKING_LOUDNESS_LUFS, table_hash
 from realtime.predictor import INPUTS, OUTPUT, ModelError, Predictor
 
@@ -117,11 +118,22 @@ def export_checkpoint(checkpoint: Path, path: Path) -> None:
     except (OSError, EOFError, pickle.UnpicklingError, RuntimeError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"checkpoint {str(checkpoint)!r} cannot be read: {reason}") from None
-    sides = (torch.randn(2, SIZE, generator=torch.Generator().manual_seed(n)) for n in range(2))
-    seen = [model.feature_mean + model.feature_std * side[:, :-1] for side in sides]
-    loud = torch.full((2, 1), WORKING_LOUDNESS_LUFS)
-    heard, wanted = (torch.cat([side, loud], 1) for side in seen)
+    heard, wanted = (_likely(model, seed) for seed in range(2))
     export(model, heard, wanted, path, {})
+
+
+def _likely(model: StyleModel, seed: int) -> torch.Tensor:
+    """Two feature vectors (2, SIZE) as recordings might have them, spread as in training."""
+    chance = torch.Generator().manual_seed(seed)
+    made = torch.zeros(2, SIZE)
+    statistics = torch.randn(2, STATISTICS, generator=chance)
+    made[:, :STATISTICS] = model.feature_mean + model.feature_std * statistics
+    waves = torch.cos(torch.linspace(0.0, torch.pi, BANDS) * torch.arange(6.0)[:, None])
+    spread = 4.0 * torch.randn(2, ex.COUNT, 6, generator=chance) @ waves
+    made[:, LAYOUT["exemplars"]] = (made[:, None, LAYOUT["mean"]] + spread).flatten(1)
+    made[:, LAYOUT["shares"]] = 1.0 / ex.COUNT
+    made[:, LAYOUT["loudness"]] = WORKING_LOUDNESS_LUFS
+    return made
 
 
 def parity(model: StyleModel, path: Path, inputs: torch.Tensor, references: torch.Tensor) -> float:

@@ -40,6 +40,16 @@ class LevelHead(nn.Module):
     ) -> Tensor:
         """scaled: both styles, evidence: their difference, (batch, STYLE) in units of their spread;
         units: (batch, predicted ids); louder: dB that the equaliser adds, (batch, 1)."""
+        return self.decide(self.collect(scaled, evidence, units, louder))
+
+    def collect(
+        self, scaled: list[Tensor], evidence: Tensor, units: Tensor, louder: Tensor
+    ) -> Tensor:
+        """What is heard of all that, (batch, heard)."""
         dynamics = [side[:, DYNAMICS] for side in (*scaled, evidence)]
-        heard = torch.cat([*dynamics, units[:, self.decided], louder / SCALE_DB], dim=1)
-        return SCALE_DB * self.layers(heard)
+        return torch.cat([*dynamics, units[:, self.decided], louder / SCALE_DB], dim=1)
+
+    def decide(self, heard: Tensor) -> Tensor:
+        """(batch, heard) -> dB, (batch, 1)."""
+        decided: Tensor = SCALE_DB * self.layers(heard)
+        return decided

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from offline_train.curve_estimator import shared_bands
 from offline_train.effects.compressor import static_reduction_db
 from offline_train.model import eq_response_db
 from offline_train.pairs import CURVE_HZ
@@ -73,7 +74,7 @@ def settings_loss(
     lack = batch["curve_db"] - response
     offset = (lack * weight).sum(1)
     eq = ((lack - offset[:, None]).abs() * weight).sum(1).mean() / 10.0
-    aim = _curve_term(curve, batch) / 10.0
+    aim = curve_term(curve, batch) / 10.0
 
     norms = batch["norms_db"]
     to_working = WORKING_LOUDNESS_LUFS - batch["input"][:, LAYOUT["loudness"]][:, 0]
@@ -104,12 +105,12 @@ def settings_loss(
     }  # fmt: skip
 
 
-def _curve_term(curve: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+def curve_term(curve: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     """Distance in dB of the aimed-at curve from the true one, at the bands, up to a constant;
     half of the weight by octaves, half by Hz."""
     nearest = torch.tensor(NEAREST, device=curve.device)[None]
     wanted = torch.gather(batch["curve_db"], 1, nearest.expand(len(curve), -1))
-    mask = batch["input"][:, LAYOUT["mask"]] * batch["reference"][:, LAYOUT["mask"]]
+    mask = shared_bands(batch["input"], batch["reference"])
     by_hertz = mask * torch.tensor(BAND_HZ, dtype=mask.dtype, device=mask.device)
     weight = 0.5 * mask / mask.sum(1, keepdim=True) + 0.5 * by_hertz / by_hertz.sum(1, keepdim=True)
     lack = (wanted - curve) * mask

@@ -33,9 +33,9 @@ from offline_train import (
     side_by_side,
     strategies,
 )
-from offline_train.calibrate import calibrate
 from offline_train.config import (
     CONFIGS,
+    STAGES,
     AnyConfig,
     Config,
     ConfigError,
@@ -47,6 +47,7 @@ from offline_train.config import (
 )
 from offline_train.data import DataError, Recording, scan, synthesised
 from offline_train.export import ParityError, export
+from offline_train.level_training import teach_level
 from offline_train.model import StyleModel
 from offline_train.parallel import Team, TeamError
 from offline_train.pool import Pool
@@ -138,7 +139,8 @@ def run(
         held_out = pool.of_run("validation", val, out, config.pools, config.seed)
     pairs = Pool(*features.parts, *sounds.parts)
 
-    # train: first on settings, which is cheap, then on what it sounds like
+    # train: first the curve to aim at, then all settings, both cheap; then what it sounds like; at
+    # last the level
     profile = PROFILES[config.profile]
     with team.one_after_the_leader():
         workshop = strategies.Workshop(out, profile, sounds, config.proxies, config.seed)
@@ -146,8 +148,9 @@ def run(
     model = StyleModel(profile, config.width, config.dropout, config.mixed_precision)
     known = pairs.some(STATISTICS)
     model.set_statistics(known["input"], known["reference"])
-    stages = (("settings", pairs, config.settings), ("audio", sounds, config.audio))
-    for name, taught, stage in stages:
+    for name in STAGES:
+        stage = getattr(config, name)
+        taught = sounds if stage.windows else pairs
         best = train_stage(
             name, model, taught, held_out, stage, config.seed, out, strategy, say, team
         )
@@ -155,7 +158,7 @@ def run(
     if team.rank > 0:
         return path
     model.cpu()
-    calibrate(model, sounds, strategy)
+    teach_level(model, train, pairs, config.level, config.seed, say)
 
     # export: checked against torch on features of held-out recordings
     told = held_out.some(len(held_out))

@@ -17,16 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from offline_train import curve_fit
-from offline_train.curve_estimator import CurveEstimator
+from offline_train.curve_estimator import CurveEstimator, shared_bands
 from offline_train.effects.peq import kind_masks, response_db
 from offline_train.level_head import LevelHead
 from offline_train.loudness import k_weight, louder_db
 from offline_train.parallel import Dropout
-from realtime.features import BAND_HZ, BANDS, LAYOUT, SIZE
+from realtime.features import BAND_HZ, BANDS, LAYOUT, STATISTICS
 from realtime.params import BY_ID, EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
 
 EMBEDDING = 96
-STYLE = SIZE - 1  # all but the loudness, which stands last
+STYLE = STATISTICS  # what the encoder reads
 GAIN_STEP_DB = 12.0  # what a logit of 1 moves a +-24 dB gain, near 0 dB
 GAIN_DB_PER_LOGIT = 10.0  # of the output gain, which has no sigmoid
 ROUNDS = 4  # of looking at what the equaliser leaves over and correcting it
@@ -111,17 +111,13 @@ class StyleModel(nn.Module):
     def predict(self, input: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """The parameters and, for the loss, the equaliser curve in dB that is aimed at
         (batch, BANDS)."""
-        style_in, style_ref = input[:, :STYLE], reference[:, :STYLE]
-        scaled = [
-            ((style - self.feature_mean) / self.feature_std).clamp(-5.0, 5.0)
-            for style in (style_in, style_ref)
-        ]
-        mask = input[:, LAYOUT["mask"]] * reference[:, LAYOUT["mask"]]
-        evidence = ((style_ref - style_in) / self.difference_std).clamp(-5.0, 5.0)
+        style_in = input[:, :STYLE]
+        scaled, evidence = self.hear(input, reference)
+        mask = shared_bands(input, reference)
         with self._precision():
             codes = [self.encoder(style) for style in scaled]
             hidden = self.trunk(torch.cat([evidence, *codes], dim=1)).float()
-            curve = self.curve(style_in, style_ref, mask).float()
+        curve = self.aim(input, reference)
         logits = self.start + curve @ self.match
         rate = self._rate(mask)
         for correct in self.rounds:
@@ -135,6 +131,18 @@ class StyleModel(nn.Module):
         with self._precision():
             level = self.level(scaled, evidence, torch.sigmoid(logits), louder).float()
         return torch.cat(self._units(logits, reference, louder, level), dim=1), curve
+
+    def hear(self, input: Tensor, reference: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Both styles and their difference, each (batch, STYLE) in units of its spread."""
+        styles = [side[:, :STYLE] for side in (input, reference)]
+        scaled = [((s - self.feature_mean) / self.feature_std).clamp(-5.0, 5.0) for s in styles]
+        return scaled, ((styles[1] - styles[0]) / self.difference_std).clamp(-5.0, 5.0)
+
+    def aim(self, input: Tensor, reference: Tensor) -> Tensor:
+        """The equaliser curve in dB that is aimed at, (batch, BANDS), alone."""
+        with self._precision():
+            curve: Tensor = self.curve(input, reference, shared_bands(input, reference))
+        return curve.float()
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.mixed_precision and self.training:
@@ -199,7 +207,7 @@ class StyleModel(nn.Module):
             low, high = self.profile.range_of(param_id)
             if param_id == "output.gain_db":
                 gain_db = (
-                    reference[:, STYLE:]
+                    reference[:, LAYOUT["loudness"]]
                     - WORKING_LOUDNESS_LUFS
                     - louder
                     + GAIN_DB_PER_LOGIT * logit

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from offline_train.augment import augment
 from offline_train.checkpoint import progress_bars, save
-from offline_train.config import Stage
-from offline_train.losses import WINDOWS, audio_loss, mr_stft, settings_loss
+from offline_train.config import CurveStage, Stage
+from offline_train.losses import WINDOWS, audio_loss, curve_term, mr_stft, settings_loss
 from offline_train.model import STYLE, StyleModel, to_plain
 from offline_train.parallel import Team, join
 from offline_train.pool import Pool
@@ -51,19 +51,25 @@ def train_stage(
     """Train `model` in place through one stage and leave its best weights in it.
 
     Writes OUT/NAME.ckpt (to resume from) as it goes; picks up from it where it is there.
-    Returns the best validation loss. What is validated is what the stage trains on: settings,
-    or the MR-STFT of the twin's rendering. team: whom the work is shared with; the leader writes.
+    Returns the best validation loss. What is validated is what the stage trains on: the curve,
+    settings, or the MR-STFT of the twin's rendering. team: whom the work is shared with; the leader
+    writes.
 
     Raises: TeamError where a batch does not go round.
     """
     team = team or join()
     model.to(team.device)
-    trainee: nn.Module = _Trainee(model)
+    for parameter in model.parameters():
+        parameter.requires_grad_(not isinstance(stage, CurveStage))
+    model.curve.requires_grad_(True)
+    trainee: nn.Module = _Trainee(model, isinstance(stage, CurveStage))
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE)
     )
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=stage.learning_rate, weight_decay=stage.weight_decay
+        [p for p in model.parameters() if p.requires_grad],
+        lr=stage.learning_rate,
+        weight_decay=stage.weight_decay,
     )
     path = out / f"{name}.ckpt"
     state = _load(path)
@@ -110,13 +116,16 @@ def train_stage(
 
 
 class _Trainee(nn.Module):
-    """The model with `predict` as its forward, which is what several processes can share."""
+    """What of the model a stage trains, as a forward pass that several processes can share."""
 
-    def __init__(self, model: StyleModel) -> None:
+    def __init__(self, model: StyleModel, curve_only: bool) -> None:
         super().__init__()
         self.model = model
+        self.curve_only = curve_only
 
-    def forward(self, input: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Tensor, reference: Tensor) -> tuple[Tensor, ...]:
+        if self.curve_only:
+            return (self.model.aim(input, reference),)
         return self.model.predict(input, reference)
 
 
@@ -155,10 +164,13 @@ def _step(
         _perturb(batch[side], stage.noise, model)[own] for side in ("input", "reference")
     )
     batch = {k: v[own] for k, v in batch.items()}
-    units, curve = trainee(inputs, references)
-    values = to_plain(units, model.profile)
-    terms = settings_loss(values, curve, batch, model.profile)
-    loss = stage.settings_weight * torch.stack(list(terms.values())).sum()
+    given = trainee(inputs, references)
+    if isinstance(stage, CurveStage):
+        loss = curve_term(given[0], batch)
+    else:
+        values = to_plain(given[0], model.profile)
+        terms = settings_loss(values, given[1], batch, model.profile)
+        loss = stage.settings_weight * torch.stack(list(terms.values())).sum()
     if stage.windows:
         batch |= _on(team.device, pool.sounds(chosen[own]))
         heard = _cut(batch, stage.frames, rng)
@@ -212,14 +224,19 @@ def staged(
 
 @torch.no_grad()
 def validate(model: StyleModel, pool: Pool, stage: Stage, strategy: Strategy, team: Team) -> float:
-    """Mean over the pool of the settings loss or, where the stage trains on audio, of the
-    MR-STFT (all of the metric's windows) of the model's rendering against the target."""
+    """Mean over the pool of the curve's distance, of the settings loss or, where the stage trains
+    on audio, of the MR-STFT (all of the metric's windows) of the model's rendering against the
+    target."""
     model.eval()
     total = 0.0
     starts = range(0, len(pool), VALIDATION_BATCH)
     for start in starts[team.rank :: team.size]:
         batch = pool.batch(np.arange(start, min(start + VALIDATION_BATCH, len(pool))))
         batch = _on(team.device, batch)
+        if isinstance(stage, CurveStage):
+            curve = model.aim(batch["input"], batch["reference"])
+            total += float(curve_term(curve, batch)) * len(curve)
+            continue
         units, curve = model.predict(batch["input"], batch["reference"])
         values = to_plain(units, model.profile)
         if stage.windows:

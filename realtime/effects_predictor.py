@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from realtime import effect_features, features
+from realtime import effect_features, exemplars, features
 from realtime.model_file import ModelError, ModelFile
 from realtime.params import BY_ID, WORKING_LOUDNESS_LUFS, table_hash
 
@@ -27,6 +27,7 @@ LOUDER = "louder_db"  # by how much both together raise what stands at the worki
 SET = (*DISTORTION, *REVERB, LOUDER)
 METADATA_KEYS = ("table", "features", "settings", "thresholds")
 
+_MEAN, _EXEMPLARS = features.LAYOUT["mean"], features.LAYOUT["exemplars"]
 _MAKEUP, _OUT = "comp.makeup_gain_db", "output.gain_db"
 
 
@@ -102,4 +103,5 @@ class EffectsPredictor:
         values = {i: BY_ID[i].clamp(told[i]) for ids in there for i in ids}
         reference = wanted[: features.SIZE].copy()
         reference[: effect_features.STATISTICS] = statistics
+        reference[_EXEMPLARS] += np.tile(reference[_MEAN] - wanted[_MEAN], exemplars.COUNT)
         return Effects(values, told[LOUDER], reference)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from realtime import exemplars as ex
 from realtime.measure import loudness_lufs
 from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN, WORKING_LOUDNESS_LUFS
 
@@ -50,6 +51,8 @@ def _layout() -> dict[str, slice]:
         "steps": len(STEP_PERCENTILES) * len(LEVEL_SCALES),
         "samples": len(SAMPLE_PERCENTILES),
         "scalars": 3,  # crest in dB, RMS over loudness in dB, natural log of the seconds
+        "exemplars": ex.COUNT * BANDS,  # the spectra that it is made of, as `exemplars` finds them
+        "shares": ex.COUNT,
         "loudness": 1,  # LUFS before normalisation: for the output gain, never for the style
     }
     layout, start = {}, 0
@@ -61,6 +64,7 @@ def _layout() -> dict[str, slice]:
 
 LAYOUT = _layout()
 SIZE = LAYOUT["loudness"].stop
+STATISTICS = LAYOUT["scalars"].stop  # so many numbers, the first, are what is heard on average
 
 
 def fingerprint() -> str:
@@ -78,6 +82,7 @@ def fingerprint() -> str:
         ),
         (FRAME_SECONDS, LEVEL_FLOOR_DB, LEVEL_SCALES, WORKING_LOUDNESS_LUFS),
         (LEVEL_PERCENTILES, STEP_PERCENTILES, SAMPLE_PERCENTILES),
+        (ex.COUNT, ex.RANGE_DB, ex.ROUNDS),
     )
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
@@ -141,7 +146,8 @@ def analyse(audio: npt.ArrayLike, sample_rate: int, what: str = "audio") -> npt.
 
 
 def _spectrum(x: Audio, sample_rate: int, features: npt.NDArray[np.float32]) -> None:
-    """Fill in each band's density in dB re 1/Hz: its mean, and its percentiles over time."""
+    """Fill in each band's density in dB re 1/Hz: its mean, its percentiles over time, and the
+    spectra that occur."""
     window, weights, mask = _bank(sample_rate)
     size = len(window)
     if len(x) < size:
@@ -157,6 +163,9 @@ def _spectrum(x: Audio, sample_rate: int, features: npt.NDArray[np.float32]) -> 
     features[LAYOUT["mean"]] = mean_db * mask
     features[LAYOUT["percentiles"]] = (percentiles * mask).ravel()
     features[LAYOUT["mask"]] = mask
+    centres, shares = ex.exemplars(frames_db * mask)
+    features[LAYOUT["exemplars"]] = (centres * mask).ravel()
+    features[LAYOUT["shares"]] = shares
 
 
 def _dynamics(x: Audio, sample_rate: int, features: npt.NDArray[np.float32]) -> None:

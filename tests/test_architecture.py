@@ -133,7 +133,14 @@ ALLOWED = {
         *TABLES,
     ),
     "realtime.callback": (*COMPILED, "realtime.chain", "realtime.bridge", *KERNEL_AIDS),
-    "realtime.features": ("numpy", "scipy", "realtime.measure", "realtime.params"),
+    "realtime.exemplars": ("numpy",),
+    "realtime.features": (
+        "numpy",
+        "scipy",
+        "realtime.exemplars",
+        "realtime.measure",
+        "realtime.params",
+    ),
     "realtime.effect_features": ("numpy", "scipy", "realtime.features", "realtime.params"),
     "realtime.model_file": ("numpy", "onnxruntime"),
     "realtime.measure": ("numpy", "pyloudnorm"),
@@ -200,11 +207,13 @@ DOORS = {
 # Of realtime, offline_train knows the table, presets, front end and meters; what renders with the
 # compiled chain or the shipped predictor is named here.
 OFFLINE_MAY = (
+    "realtime.effect_features",
+    "realtime.exemplars",
+    "realtime.features",
+    "realtime.matching",
+    "realtime.measure",
     "realtime.params",
     "realtime.preset",
-    "realtime.features",
-    "realtime.effect_features",
-    "realtime.measure",
 )
 OFFLINE_RENDERS = {
     "offline_train.evaluate": ("realtime.predictor", "realtime.transfer", "realtime.chain"),

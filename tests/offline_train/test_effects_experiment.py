@@ -19,7 +19,7 @@ from offline_train.effects_model import EffectsModel  # noqa: E402
 from offline_train.effects_pool import VARIANTS, EffectsPool, build  # noqa: E402
 from realtime.effect_features import STATISTICS, hear, looked_at  # noqa: E402
 from realtime.effects_predictor import LOUDER, SET, Effects, EffectsPredictor  # noqa: E402
-from realtime.features import LAYOUT, SIZE  # noqa: E402
+from realtime.features import BANDS, LAYOUT, SIZE  # noqa: E402
 from realtime.model_file import ModelError  # noqa: E402
 from realtime.params import BY_ID, WORKING_LOUDNESS_LUFS  # noqa: E402
 from tests.support import speech_like  # noqa: E402
@@ -149,4 +149,11 @@ def test_below_the_threshold_nothing_is_set(shipped, tmp_path):
         if found is not None:
             assert set(found.values) == set(SET) - {LOUDER}
             assert found.louder_db == pytest.approx(float(answers[1][0, -1]), abs=1e-4)
-            assert np.array_equal(found.reference[STATISTICS:], sides[1][STATISTICS:SIZE])
+            before, after = sides[1][:SIZE], found.reference
+            rest = slice(LAYOUT["shares"].start, SIZE)
+            assert np.array_equal(after[rest], before[rest])
+            moved = [
+                side[LAYOUT["exemplars"]].reshape(-1, BANDS) - side[LAYOUT["mean"]]
+                for side in (before, after)
+            ]
+            assert np.allclose(*moved, atol=1e-3)  # the spectra go with their mean
