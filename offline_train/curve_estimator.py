@@ -27,7 +27,7 @@ CURVE_DB = 10.0  # what curves are divided by
 
 
 class CurveEstimator(nn.Module):
-    """Two feature vectors -> the curve in dB, (batch, BANDS)."""
+    """Two feature vectors -> the curve in dB, (batch, BANDS), and a gain beside it, (batch, 1)."""
 
     spread_mean: Tensor
     spread_std: Tensor
@@ -50,8 +50,9 @@ class CurveEstimator(nn.Module):
         self.spread_mean.copy_(seen.mean(0))
         self.spread_std.copy_(seen.std(0).clamp_min(2.0))
 
-    def forward(self, input: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
-        """input, reference: (batch, SIZE); mask: (batch, BANDS), where both have a spectrum."""
+    def forward(self, input: Tensor, reference: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """input, reference: (batch, SIZE); mask: (batch, BANDS), where both have a spectrum. The
+        gain is the last `matched`'s."""
         sides = [spectra(side) for side in (input, reference)]
         apart = (sides[1] - sides[0]).clamp(-48.0, 48.0)
         seen = [((side - self.spread_mean) / self.spread_std).clamp(-5.0, 5.0) for side in sides]
@@ -61,12 +62,12 @@ class CurveEstimator(nn.Module):
         dynamics = torch.cat([input[:, DYNAMICS], reference[:, DYNAMICS]], dim=1) / DYNAMICS_DB
         curve = apart.mean(1) * mask
         for correct, rounds in zip(self.corrections, MATCHING_ROUNDS, strict=True):
-            found, spread = matched(input, reference, mask, curve, rounds)
+            found, spread, gain = matched(input, reference, mask, curve, rounds)
             evidence = [*evidence, *(c[:, None] / CURVE_DB for c in (curve, found, spread))]
             begin = found if correct is self.corrections[0] else curve
             curve = begin + CURVE_DB * correct(torch.cat(evidence, 1) * inside, dynamics, inside)
             curve = curve * mask
-        return curve
+        return curve, gain
 
 
 class _Correction(nn.Module):

@@ -47,7 +47,10 @@ def fit(
     like = {"dtype": logits.dtype, "device": logits.device}
     numbers = torch.tensor([STEP_LOGIT, SOFTEN_DB, DAMPING, fall, REACH], **like)
     sides = (low, span, is_peak, is_high, curve_db, weight, hz, rate)
-    return _fit(logits, *sides, torch.eye(3 * low.shape[0], **like), numbers, steps)
+    # What is optimised after some runs rounds otherwise than the first runs: a run that was killed
+    # would not go on to the same numbers.
+    with torch.jit.optimized_execution(False):
+        return _fit(logits, *sides, torch.eye(3 * low.shape[0], **like), numbers, steps)
 
 
 @torch.jit.script

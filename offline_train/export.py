@@ -14,9 +14,9 @@ import onnx
 import torch
 
 from offline_train.model import StyleModel
-from realtime import exemplars as ex
-from realtime.features import BANDS, LAYOUT, SIZE, STATISTICS, fingerprint
-from realtime.params import PROFILES, WORKING_LOUDNESS_LUFS, table_hash
+from offline_train.synth import SAMPLE_RATE, make
+from realtime.features import SIZE, analyse, fingerprint
+from realtime.params import PROFILES, table_hash
 from realtime.predictor import INPUTS, OUTPUT, ModelError, Predictor
 
 # Of a unit output, torch against onnxruntime. The curve fit carries rounding on where bands stand
@@ -118,22 +118,14 @@ def export_checkpoint(checkpoint: Path, path: Path) -> None:
     except (OSError, EOFError, pickle.UnpicklingError, RuntimeError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"checkpoint {str(checkpoint)!r} cannot be read: {reason}") from None
-    heard, wanted = (_likely(model, seed) for seed in range(2))
+    heard, wanted = (_likely(seed) for seed in range(2))
     export(model, heard, wanted, path, {})
 
 
-def _likely(model: StyleModel, seed: int) -> torch.Tensor:
-    """Two feature vectors (2, SIZE) as recordings might have them, spread as in training."""
-    chance = torch.Generator().manual_seed(seed)
-    made = torch.zeros(2, SIZE)
-    statistics = torch.randn(2, STATISTICS, generator=chance)
-    made[:, :STATISTICS] = model.feature_mean + model.feature_std * statistics
-    waves = torch.cos(torch.linspace(0.0, torch.pi, BANDS) * torch.arange(6.0)[:, None])
-    spread = 4.0 * torch.randn(2, ex.COUNT, 6, generator=chance) @ waves
-    made[:, LAYOUT["exemplars"]] = (made[:, None, LAYOUT["mean"]] + spread).flatten(1)
-    made[:, LAYOUT["shares"]] = 1.0 / ex.COUNT
-    made[:, LAYOUT["loudness"]] = WORKING_LOUDNESS_LUFS
-    return made
+def _likely(seed: int) -> torch.Tensor:
+    """Feature vectors (2, SIZE) of sounds that are made up."""
+    made = [analyse(make(kind, seed), SAMPLE_RATE) for kind in ("speech", "music")]
+    return torch.from_numpy(np.stack(made))
 
 
 def parity(model: StyleModel, path: Path, inputs: torch.Tensor, references: torch.Tensor) -> float:

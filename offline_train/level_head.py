@@ -17,6 +17,7 @@ from realtime.params import Profile
 HIDDEN = (96, 32)
 DROPOUT = 0.2
 SCALE_DB = 10.0  # of what it gives
+SIGHTS, SIGHT_DB = 2, 20.0  # of `StyleModel.aim`; further than this is an accident
 
 
 class LevelHead(nn.Module):
@@ -26,7 +27,7 @@ class LevelHead(nn.Module):
         super().__init__()
         compressor = [i for i in profile.predicted if i.startswith("comp.")]
         self.decided = [profile.predicted.index(i) for i in compressor]
-        heard = 3 * (DYNAMICS.stop - DYNAMICS.start) + len(self.decided) + 1
+        heard = 3 * (DYNAMICS.stop - DYNAMICS.start) + len(self.decided) + 1 + SIGHTS
         self.layers = nn.Sequential(
             nn.Linear(heard, HIDDEN[0]), nn.SiLU(), Dropout(DROPOUT),
             nn.Linear(HIDDEN[0], HIDDEN[1]), nn.SiLU(), nn.Linear(HIDDEN[1], 1),
@@ -36,18 +37,30 @@ class LevelHead(nn.Module):
             self.layers[-1].bias.zero_()
 
     def forward(
-        self, scaled: list[Tensor], evidence: Tensor, units: Tensor, louder: Tensor
+        self,
+        scaled: list[Tensor],
+        evidence: Tensor,
+        units: Tensor,
+        louder: Tensor,
+        sights: Tensor,
     ) -> Tensor:
         """scaled: both styles, evidence: their difference, (batch, STYLE) in units of their spread;
-        units: (batch, predicted ids); louder: dB that the equaliser adds, (batch, 1)."""
-        return self.decide(self.collect(scaled, evidence, units, louder))
+        units: (batch, predicted ids); louder: dB that the equaliser adds, (batch, 1); sights: what
+        `StyleModel.aim` tells of the level, (batch, SIGHTS)."""
+        return self.decide(self.collect(scaled, evidence, units, louder, sights))
 
     def collect(
-        self, scaled: list[Tensor], evidence: Tensor, units: Tensor, louder: Tensor
+        self,
+        scaled: list[Tensor],
+        evidence: Tensor,
+        units: Tensor,
+        louder: Tensor,
+        sights: Tensor,
     ) -> Tensor:
         """What is heard of all that, (batch, heard)."""
         dynamics = [side[:, DYNAMICS] for side in (*scaled, evidence)]
-        return torch.cat([*dynamics, units[:, self.decided], louder / SCALE_DB], dim=1)
+        told = [louder, sights.clamp(-SIGHT_DB, SIGHT_DB)]
+        return torch.cat([*dynamics, units[:, self.decided], *(t / SCALE_DB for t in told)], dim=1)
 
     def decide(self, heard: Tensor) -> Tensor:
         """(batch, heard) -> dB, (batch, 1)."""

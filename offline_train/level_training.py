@@ -18,6 +18,7 @@ from offline_train.config import Level
 from offline_train.curve_estimator import DYNAMICS
 from offline_train.data import Library, Recording
 from offline_train.effects import chain
+from offline_train.level_head import SCALE_DB, SIGHT_DB, SIGHTS
 from offline_train.model import StyleModel, to_plain
 from offline_train.pairs import random_pair
 from offline_train.pool import Pool, both_halves
@@ -28,7 +29,8 @@ from realtime.measure import loudness_lufs
 LOUDER_SPREAD = 0.3  # of what stands for the equaliser's loudness where nothing is rendered
 NOISE = 0.1  # on what is heard of rendered examples, which are few
 LACK_MAX_DB = 12.0  # more than this is an accident, not a level
-ROWS = 2_048
+ROWS = 512
+PAIRS = 8_192  # so many are enough
 
 Draw = Callable[[], tuple[Tensor, Tensor]]
 
@@ -63,7 +65,8 @@ def teach_level(
         rows = torch.randint(len(known), (count,), generator=chance)
         settings = torch.rand(count, len(head.decided), generator=chance)
         louder = LOUDER_SPREAD * torch.randn(count, 1, generator=chance)
-        return torch.cat([known[rows], settings, louder], 1), apart_db[rows]
+        dynamics, sights = known[rows, :-SIGHTS], known[rows, -SIGHTS:]
+        return torch.cat([dynamics, settings, louder, sights], 1), apart_db[rows]
 
     def some_rendered(count: int) -> tuple[Tensor, Tensor]:
         """Half of them rendered ones."""
@@ -91,13 +94,16 @@ def teach_level(
 
 @torch.no_grad()
 def _halves(model: StyleModel, pairs: Pool) -> tuple[Tensor, Tensor]:
-    """Of each pair the dynamics that the head hears, and how much louder the target is than the
-    reference in dB."""
+    """Of each pair the dynamics and the sights that the head hears, and how much louder the target
+    is than the reference in dB."""
     known, apart_db = [], []
-    for start in range(0, len(pairs), ROWS):
-        batch = pairs.rows(np.arange(start, min(start + ROWS, len(pairs))))
+    chosen = np.linspace(0, len(pairs) - 1, min(PAIRS, len(pairs))).astype(int)
+    for start in range(0, len(chosen), ROWS):
+        batch = pairs.rows(chosen[start : start + ROWS])
         scaled, evidence = model.hear(batch["input"], batch["reference"])
-        known.append(torch.cat([side[:, DYNAMICS] for side in (*scaled, evidence)], 1))
+        _, sights = model.aim(batch["input"], batch["reference"])
+        sights = sights.clamp(-SIGHT_DB, SIGHT_DB) / SCALE_DB
+        known.append(torch.cat([*(s[:, DYNAMICS] for s in (*scaled, evidence)), sights], 1))
         apart_db.append(batch["target_lufs"][:, 0] - batch["reference"][:, -1])
     return torch.cat(known), torch.cat(apart_db)
 

@@ -20,9 +20,10 @@ RARE = 1e-8
 @torch.no_grad()
 def matched(
     input: Tensor, reference: Tensor, mask: Tensor, start: Tensor, rounds: int
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """The filter from input to reference in dB and how far the pairs disagree on it in dB,
-    (batch, BANDS) each, up to a constant.
+    (batch, BANDS) each, up to a constant, and how much louder the reference has the sounds that
+    both have, in dB over the bands at each one's working loudness, (batch, 1).
 
     input, reference: feature vectors (batch, SIZE). mask: (batch, BANDS), where both have a
     spectrum. start: what is known of the filter, (batch, BANDS).
@@ -52,7 +53,11 @@ def matched(
     mean = (share * pairs).sum(1, keepdim=True)
     trust = share / ((pairs - mean).abs() + OUTLIER_DB)
     curve = (trust * pairs).sum(1) / trust.sum(1).clamp_min(RARE)
-    return curve, (share * (pairs - curve[:, None]).abs()).sum(1)
+    spread = (share * (pairs - curve[:, None]).abs()).sum(1)
+    gains = torch.cat([to_y @ y_level - x_level, y_level - to_x.transpose(1, 2) @ x_level], 1)
+    middle = (share * gains).sum(1, keepdim=True)
+    trust = share / ((gains - middle).abs() + OUTLIER_DB)
+    return curve, spread, (trust * gains).sum(1) / trust.sum(1).clamp_min(RARE)
 
 
 def _spectra(features: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from offline_train import curve_fit
 from offline_train.curve_estimator import CurveEstimator, shared_bands
 from offline_train.effects.peq import kind_masks, response_db
+from offline_train.first_guess import matching_gains, starting_logits
 from offline_train.level_head import LevelHead
 from offline_train.loudness import k_weight, louder_db
 from offline_train.parallel import Dropout
@@ -27,9 +28,9 @@ from realtime.params import BY_ID, EQ_BANDS, WORKING_LOUDNESS_LUFS, Profile
 
 EMBEDDING = 96
 STYLE = STATISTICS  # what the encoder reads
-GAIN_STEP_DB = 12.0  # what a logit of 1 moves a +-24 dB gain, near 0 dB
 GAIN_DB_PER_LOGIT = 10.0  # of the output gain, which has no sigmoid
 ROUNDS = 4  # of looking at what the equaliser leaves over and correcting it
+QUIET = slice(LAYOUT["percentiles"].start, LAYOUT["percentiles"].start + BANDS)  # the lowest
 TOP_HZ = 0.99 * float(BAND_HZ[-1])
 EQ_KEYS = ("freq_hz", "gain_db", "q")
 FIT_STEPS_TRAINING = 3  # of the curve fit: most of the way, for less than a third of the time
@@ -64,8 +65,8 @@ class StyleModel(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(STYLE))
         self.register_buffer("feature_std", torch.ones(STYLE))
         self.register_buffer("difference_std", torch.ones(STYLE))
-        self.register_buffer("match", _matching_gains(profile))
-        self.register_buffer("start", _starting_logits(profile))
+        self.register_buffer("match", matching_gains(profile))
+        self.register_buffer("start", starting_logits(profile))
         self.register_buffer("band_hz", torch.tensor(BAND_HZ, dtype=torch.float32))
         low, span = eq_ranges(profile)
         self.register_buffer("eq_low", low)
@@ -117,7 +118,7 @@ class StyleModel(nn.Module):
         with self._precision():
             codes = [self.encoder(style) for style in scaled]
             hidden = self.trunk(torch.cat([evidence, *codes], dim=1)).float()
-        curve = self.aim(input, reference)
+        curve, sights = self.aim(input, reference)
         logits = self.start + curve @ self.match
         rate = self._rate(mask)
         for correct in self.rounds:
@@ -129,7 +130,7 @@ class StyleModel(nn.Module):
         logits = self._solve(logits, curve, mask, rate)
         louder = self._louder(logits, style_in, mask, rate)
         with self._precision():
-            level = self.level(scaled, evidence, torch.sigmoid(logits), louder).float()
+            level = self.level(scaled, evidence, torch.sigmoid(logits), louder, sights).float()
         return torch.cat(self._units(logits, reference, louder, level), dim=1), curve
 
     def hear(self, input: Tensor, reference: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -138,11 +139,20 @@ class StyleModel(nn.Module):
         scaled = [((s - self.feature_mean) / self.feature_std).clamp(-5.0, 5.0) for s in styles]
         return scaled, ((styles[1] - styles[0]) / self.difference_std).clamp(-5.0, 5.0)
 
-    def aim(self, input: Tensor, reference: Tensor) -> Tensor:
-        """The equaliser curve in dB that is aimed at, (batch, BANDS), alone."""
+    def aim(self, input: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """The equaliser curve in dB that is aimed at, (batch, BANDS), and what two sights tell of
+        how much louder than the reference the output should become, in dB (batch, 2): the sounds
+        that both recordings have, and the quiet moments."""
+        mask = shared_bands(input, reference)
         with self._precision():
-            curve: Tensor = self.curve(input, reference, shared_bands(input, reference))
-        return curve.float()
+            curve, gain = (part.float() for part in self.curve(input, reference, mask))
+        count = mask.sum(1, keepdim=True)
+        level = (curve * mask).sum(1, keepdim=True) / count
+        shape = (curve - level) * mask
+        louder = louder_db(input[:, LAYOUT["mean"]], self.loudness_weight * mask, shape)
+        quiet = (reference - input)[:, QUIET] - shape
+        quiet = (quiet * mask).sum(1, keepdim=True) / count
+        return curve, louder + torch.cat([gain, quiet], 1)
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.mixed_precision and self.training:
@@ -272,55 +282,3 @@ def eq_ranges(profile: Profile) -> tuple[Tensor, Tensor]:
                 ends = (float(np.log(ends[0])), float(np.log(ends[1])))
             low[band, column], span[band, column] = ends[0], ends[1] - ends[0]
     return low, span
-
-
-def _starting_logits(profile: Profile) -> Tensor:
-    """Where training starts: each parameter at its default, the ratio just above 1."""
-    units = []
-    for param_id in profile.predicted:
-        param = BY_ID[param_id]
-        low, high = profile.range_of(param_id)
-        default = min(max(param.default, low), high)
-        if param.taper == "log":
-            units.append(np.log(default / low) / np.log(high / low))
-        else:
-            units.append((default - low) / (high - low))
-    logits = torch.logit(torch.tensor(units, dtype=torch.float32).clamp(0.12, 0.88))
-    if "output.gain_db" in profile.predicted:
-        logits[profile.predicted.index("output.gain_db")] = 0.0
-    return logits
-
-
-def _matching_gains(profile: Profile) -> Tensor:
-    """(BANDS, outputs): the map from a curve in dB to the logits of the gains that best give it.
-
-    Least squares over the bands' responses at their middle frequency and a broad Q, curve and
-    responses taken without their means, for the mean is the output gain's business.
-    """
-    bands = range(1, EQ_BANDS + 1)
-    middle = [float(np.sqrt(np.prod(profile.range_of(f"eq{b}.freq_hz")))) for b in bands]
-    frozen = [profile.frozen.get(f"eq{b}.freq_hz", m) for b, m in zip(bands, middle, strict=True)]
-    one = torch.ones(1, EQ_BANDS, dtype=torch.float64)
-    columns = []
-    for band in range(EQ_BANDS):
-        gains = 0.0 * one
-        gains[0, band] = 1.0
-        response = response_db(
-            profile.band_types,
-            torch.tensor([frozen], dtype=torch.float64),
-            gains,
-            0.5 * one,
-            48_000.0 * one[0, :1],
-            torch.tensor(BAND_HZ)[None],
-        )[0]
-        columns.append(response - response.mean())
-    responses = torch.stack(columns, 1)
-    square = responses.T @ responses
-    solve = torch.linalg.solve(square + 0.5 * torch.eye(EQ_BANDS, dtype=torch.float64), responses.T)
-    solve = solve - solve.mean(1, keepdim=True)
-    out = torch.zeros(BANDS, len(profile.predicted))
-    for band in bands:
-        out[:, profile.predicted.index(f"eq{band}.gain_db")] = (
-            solve[band - 1] / GAIN_STEP_DB
-        ).float()
-    return out

@@ -125,7 +125,7 @@ class _Trainee(nn.Module):
 
     def forward(self, input: Tensor, reference: Tensor) -> tuple[Tensor, ...]:
         if self.curve_only:
-            return (self.model.aim(input, reference),)
+            return (self.model.aim(input, reference)[0],)
         return self.model.predict(input, reference)
 
 
@@ -234,7 +234,7 @@ def validate(model: StyleModel, pool: Pool, stage: Stage, strategy: Strategy, te
         batch = pool.batch(np.arange(start, min(start + VALIDATION_BATCH, len(pool))))
         batch = _on(team.device, batch)
         if isinstance(stage, CurveStage):
-            curve = model.aim(batch["input"], batch["reference"])
+            curve, _ = model.aim(batch["input"], batch["reference"])
             total += float(curve_term(curve, batch)) * len(curve)
             continue
         units, curve = model.predict(batch["input"], batch["reference"])

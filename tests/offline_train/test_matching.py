@@ -49,16 +49,18 @@ def off(curve: torch.Tensor, top: int = BANDS) -> float:
 @pytest.mark.parametrize("top", [BANDS, 60])
 def test_finds_the_filter_where_averages_are_led_astray(seed, top):
     input, reference, means = pair(seed, top)
-    found, _ = matched(input, reference, input[:, LAYOUT["mask"]], means, ROUNDS)
+    found, _, _ = matched(input, reference, input[:, LAYOUT["mask"]], means, ROUNDS)
     assert off(found, top) < 0.5 * off(means, top)
     assert not found[0, top:].any()
 
 
 def test_the_same_recording_needs_no_filter():
     input, _, _ = pair(0)
-    found, spread = matched(input, input, input[:, LAYOUT["mask"]], torch.zeros(1, BANDS), ROUNDS)
+    still = torch.zeros(1, BANDS)
+    found, spread, gain = matched(input, input, input[:, LAYOUT["mask"]], still, ROUNDS)
     assert found.abs().max() < 0.2
     assert spread.max() < 2.0
+    assert gain.abs().max() < 0.2
 
 
 def test_says_how_far_the_pairs_disagree():
@@ -71,8 +73,8 @@ def test_says_how_far_the_pairs_disagree():
     where[30:40] = True
     many = where.repeat(LAYOUT["exemplars"].stop - LAYOUT["exemplars"].start)[: 64 * BANDS]
     other[:, LAYOUT["exemplars"]] += noise[:, LAYOUT["exemplars"]] * many
-    _, before = matched(input, reference, mask, means, ROUNDS)
-    _, after = matched(input, other, mask, means, ROUNDS)
+    _, before, _ = matched(input, reference, mask, means, ROUNDS)
+    _, after, _ = matched(input, other, mask, means, ROUNDS)
     assert (after[0, where] > 1.5 * before[0, where]).all()
     assert after[0, ~where].mean() < 1.5 * before[0, ~where].mean()
 

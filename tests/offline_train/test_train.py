@@ -24,7 +24,6 @@ from offline_train.main import main  # noqa: E402
 from offline_train.model import StyleModel, to_plain  # noqa: E402
 from offline_train.strategies.ad import AutomaticDifferentiation  # noqa: E402
 from offline_train.train import train_stage  # noqa: E402
-from realtime.features import SIZE  # noqa: E402
 from realtime.params import EQ_COMP, PROFILES, table_hash  # noqa: E402
 from realtime.predictor import Predictor  # noqa: E402
 
@@ -129,12 +128,11 @@ def test_a_run_that_was_killed_has_the_losses_of_one_that_was_not(smoke, tmp_pat
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
-def test_a_checkpoint_becomes_the_model_that_was_exported(smoke, tmp_path):
+def test_a_checkpoint_becomes_the_model_that_was_exported(smoke, examples, tmp_path):
     """But for the level head, taught behind it, which moves the output gain alone."""
     path = tmp_path / "style.onnx"
     export_checkpoint(smoke[1] / "audio.ckpt", path)
-    sides = [np.random.default_rng(n).normal(-60.0, 10.0, (4, SIZE)) for n in range(2)]
-    sides = [side.astype(np.float32) for side in sides]
+    sides = [examples.some(4)[side].numpy() for side in ("input", "reference")]
     first, second = (Predictor(p).units(*sides) for p in (path, smoke[1] / "style.onnx"))
     gain = EQ_COMP.predicted.index("output.gain_db")
     assert np.allclose(np.delete(first, gain, 1), np.delete(second, gain, 1), atol=PARITY_BOUND)
