@@ -270,6 +270,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "soak": soak,
     "midi": midi,
     "plugins": plugins,
+    "transfer": transfer,
 }
 
 
