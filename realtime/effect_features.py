@@ -42,8 +42,8 @@ NEAR_PEAK = (0.3, 0.5, 0.7, 0.9)
 FLOOR_DB = -110.0
 
 
-def _layout() -> dict[str, slice]:
-    sizes = {
+LAYOUT = features.lay_out(
+    {
         "falls": BANDS * len(LAGS) * len(FALL_PERCENTILES),
         "rises": BANDS * len(LAGS) * len(RISE_PERCENTILES),
         "levels": BANDS * len(LEVEL_PERCENTILES),
@@ -53,19 +53,12 @@ def _layout() -> dict[str, slice]:
         "amplitudes": len(AMPLITUDE_PERCENTILES),
         "shapes": len(SHAPE_PARTS) * (2 * len(SHAPE_PERCENTILES) + len(NEAR_PEAK)),
     }
-    layout, start = {}, 0
-    for name, size in sizes.items():
-        layout[name] = slice(start, start + size)
-        start += size
-    return layout
-
-
-LAYOUT = _layout()
+)
 SIZE = LAYOUT["shapes"].stop
 # What `hear` gives, and what the effects' model looks at of it: all that `features` says of a
 # recording on average, but its loudness, and this vector.
 HEARD = features.SIZE + SIZE
-STATISTICS = features.LAYOUT["scalars"].stop
+STATISTICS = features.STATISTICS
 LOOKED_AT = STATISTICS + SIZE
 
 

@@ -12,6 +12,7 @@ NumPy, SciPy and the loudness of `measure` only.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -41,8 +42,17 @@ STEP_PERCENTILES = (3.0, 10.0, 30.0, 70.0, 90.0, 97.0)
 SAMPLE_PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9)
 
 
-def _layout() -> dict[str, slice]:
-    sizes = {
+def lay_out(sizes: Mapping[str, int]) -> dict[str, slice]:
+    """Where each part of a vector lies whose parts, name -> size, stand one after the other."""
+    layout, start = {}, 0
+    for name, size in sizes.items():
+        layout[name] = slice(start, start + size)
+        start += size
+    return layout
+
+
+LAYOUT = lay_out(
+    {
         "mean": BANDS,
         "percentiles": BANDS * len(SPECTRUM_PERCENTILES),
         "mask": BANDS,
@@ -55,14 +65,7 @@ def _layout() -> dict[str, slice]:
         "shares": ex.COUNT,
         "loudness": 1,  # LUFS before normalisation: for the output gain, never for the style
     }
-    layout, start = {}, 0
-    for name, size in sizes.items():
-        layout[name] = slice(start, start + size)
-        start += size
-    return layout
-
-
-LAYOUT = _layout()
+)
 SIZE = LAYOUT["loudness"].stop
 STATISTICS = LAYOUT["scalars"].stop  # so many numbers, the first, are what is heard on average
 
