@@ -20,7 +20,7 @@ from numba import njit
 from realtime.chain import CHAIN_STATE, prepare_chain
 from realtime.coefficients import CHAIN_COEFS, design_chain, fade_frames
 from realtime.dsp.intrinsics import JIT
-from realtime.native import atomic_exchange, atomic_load, atomic_store
+from realtime.native import atomic_exchange, atomic_load, atomic_store, one_record
 from realtime.plugins.rings import insert
 from realtime.preset import Preset
 from realtime.ramps import set_target
@@ -149,7 +149,7 @@ class Bridge:
         self._prepared: dict[Preset, npt.NDArray[np.float64]] = {}
         self._writer = threading.Lock()
         # A structured array of one: its memory must outlive the stream that holds its address.
-        self.memory = np.zeros(1, dtype=BRIDGE)
+        self.memory = one_record(BRIDGE)
         self.record = self.memory[0]
         self.record["slot"] = (0, 1, 2)
         self.record["sample_rate"] = sample_rate

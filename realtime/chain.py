@@ -43,7 +43,7 @@ from realtime.dsp.reverb import (
     reverb_is_finite,
 )
 from realtime.dsp.simd import LANES_F32, frames_from, load, muladd, store
-from realtime.native import flush_to_zero, restore_float_mode
+from realtime.native import flush_to_zero, one_record, restore_float_mode
 from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.plugins.rings import INSERTS, end_of_block, exchange_block, exchange_chunk, insert
 from realtime.plugins.setting import POINTS
@@ -59,7 +59,6 @@ _BEFORE_EQ, _BEFORE_COMP, _BEFORE_DIST, _BEFORE_REVERB, _AFTER_REVERB = range(le
 CHAIN_STATE = np.dtype(
     [
         ("reverb", REVERB_STATE),
-        ("ramps", RAMPS),
         ("peq", PEQ_STATE),
         ("compressor", np.float64, COMPRESSOR_STATE),
         ("distortion", DISTORTION_STATE),
@@ -69,6 +68,7 @@ CHAIN_STATE = np.dtype(
         ("nonfinite_resets", np.int64),
         ("inserted", np.int64),  # whether there are any plugins
         ("inserts", np.int64, INSERTS),  # addresses of their records, point by point
+        ("ramps", RAMPS),
     ],
     align=True,
 )
@@ -270,7 +270,7 @@ class Chain:
         self._preset = preset or Preset.neutral()
         with _opening:  # threads may make their first chains at once
             self._through = _process.compile(_DOOR_SIGNATURE)
-        doors = np.zeros(1, dtype=_DOOR)
+        doors = one_record(_DOOR)
         self._door, self._memory = doors[0], doors.view(np.uint8)
         self._door["dtype"], self._door["channels"] = id(_FLOAT32), channels
         self._state = self._door["chain"]

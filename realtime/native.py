@@ -1,6 +1,6 @@
-"""What the audio thread needs of the machine: atomics, a clock, flush-to-zero.
+"""What the audio thread needs of the machine: whole cache lines, atomics, a clock, flush-to-zero.
 
-Everything here is [audio-thread]: no allocation, no lock, no Python.
+Everything but `one_record` is [audio-thread]: no allocation, no lock, no Python.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import platform
 import sys
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -17,6 +18,14 @@ from numba.extending import intrinsic
 from realtime.dsp.intrinsics import JIT
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
+_LINE = 64  # bytes
+
+
+def one_record(dtype: np.dtype) -> npt.NDArray[np.void]:
+    """A structured array of one, all zeros, that begins where a cache line does."""
+    room = np.zeros(dtype.itemsize + _LINE, np.uint8)
+    first = -room.ctypes.data % _LINE
+    return room[first : first + dtype.itemsize].view(dtype)
 
 
 def _element(context, builder, array_type, array, index):
