@@ -2,7 +2,7 @@
 
 `process_block` is the one compiled function that live audio, file rendering, benchmarks and
 refinement all run. It knows coefficients, never parameters. They are ramped per sample (gains,
-EQ, compressor curve, drive, mixes) or per slice of at most 64 frames (time constants, tone,
+EQ, compressor curve, drive, mixes) or in steps of at most 64 frames (time constants, tone,
 reverb damping and diffusion).
 """
 
@@ -50,7 +50,6 @@ from realtime.plugins.setting import POINTS
 from realtime.preset import Preset
 from realtime.ramps import RAMPS, advance, prepare_ramps, set_target
 
-_RAMP_SLICE = 64  # at most CHUNK
 _PAIR = 2 * CHUNK
 _RECOVERY_MS = 5.0
 _FLOAT32 = np.dtype(np.float32)
@@ -193,10 +192,10 @@ def process_block(x, state):
     start = 0
     while start < frames:
         count, then = frames - start, now
-        moving = ramps.moving != 0
+        moving = ramps.nearest > 0
         if moving:
-            count, then = min(count, _RAMP_SLICE), later
-            advance(ramps, count, then)
+            then = later
+            count = advance(ramps, min(count, CHUNK), then)
         _run_slice(x[start : start + count], now, then, state)
         if moving:
             for i in range(CHAIN_COEFS):

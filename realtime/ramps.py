@@ -22,6 +22,7 @@ from realtime.coefficients import (
     REVERB,
     WET,
 )
+from realtime.dsp.blocks import STEP
 from realtime.dsp.intrinsics import JIT
 from realtime.dsp.reverb import NO_ROOM_GAIN
 
@@ -35,13 +36,14 @@ _GROUPS = np.array(
     ]
 )  # fmt: skip
 
+_FAR = 2**62
 RAMPS = np.dtype(
     [
         ("now", np.float64, (CHAIN_COEFS,)),
         ("step", np.float64, (CHAIN_COEFS,)),  # a frame
         ("target", np.float64, (CHAIN_COEFS,)),
-        ("left", np.int64, (len(_GROUPS) - 1,)),  # frames until each group is there
-        ("moving", np.int64),  # whether any is not; else `now` is `target`
+        ("left", np.int64, (CHAIN_COEFS,)),  # frames until each is there; a group's are alike
+        ("nearest", np.int64),  # the least that is not 0; 0 where none moves: `now` is `target`
     ],
     align=True,
 )
@@ -50,7 +52,7 @@ RAMPS = np.dtype(
 def prepare_ramps(ramps: np.void, coefs: npt.NDArray[np.float64]) -> None:
     """Set up one record of RAMPS: arrived at `coefs`."""
     ramps["now"] = ramps["target"] = coefs
-    ramps["step"] = ramps["left"] = ramps["moving"] = 0
+    ramps["step"] = ramps["left"] = ramps["nearest"] = 0
 
 
 @njit(**JIT)
@@ -63,42 +65,47 @@ def set_target(ramps, coefs, frames):
     empties it all the same. ramps: record of RAMPS; coefs: float64 (69,)
     """
     room_stays = coefs[WET] == 0.0 and coefs[REVERB] > NO_ROOM_GAIN
-    ramps.moving = 0
+    nearest = _FAR
     for group in range(len(_GROUPS) - 1):
         first, end = _GROUPS[group], _GROUPS[group + 1]
         stays = (first == REVERB and room_stays) or (first == PREDELAY and coefs[WET] == 0.0)
+        left = ramps.left[first]
         changes = frames == 0
         for i in range(first, end):
             target = ramps.now[i] if stays else coefs[i]
             changes |= target != ramps.target[i]
             ramps.target[i] = target
         if changes:
-            ramps.left[group] = max(frames, ramps.left[group]) if frames > 0 else 0
+            left = max(frames, left) if frames > 0 else 0
             for i in range(first, end):
+                ramps.left[i] = left
                 if frames > 0:
-                    ramps.step[i] = (ramps.target[i] - ramps.now[i]) / ramps.left[group]
+                    ramps.step[i] = (ramps.target[i] - ramps.now[i]) / left
                 else:
                     ramps.now[i] = ramps.target[i]
-                    ramps.step[i] = 0.0
-        ramps.moving |= ramps.left[group] > 0
+        if left > 0:
+            nearest = min(nearest, left)
+    ramps.nearest = nearest if nearest < _FAR else 0
 
 
 @njit(**JIT)
-def advance(ramps, frames, then):
-    """then = the coefficients `frames` frames on, which is where `now` has to be put behind them.
+def advance(ramps, most, then):
+    """Go as far as the next group's arrival, rounded up to whole STEPs, and at most `most` frames.
 
-    A group that arrives in between has the whole time for it. The reverb fades from one pre-delay
-    to the other by itself: that is the target's.
+    Returns how many frames that are, and sets then = the coefficients there, which is where `now`
+    has to be put behind them. A group that arrives in between has the whole time for it. The
+    reverb fades from one pre-delay to the other by itself: that is the target's.
     """
+    frames = min(most, (ramps.nearest + STEP - 1) // STEP * STEP)
+    nearest = _FAR
+    # Without branches, whatever moves: it is the first thing that a block after a change runs.
     for i in range(CHAIN_COEFS):
-        then[i] = ramps.now[i] + ramps.step[i] * frames
-    ramps.moving = 0
-    for group in range(len(_GROUPS) - 1):
-        ramps.left[group] -= min(frames, ramps.left[group])
-        if ramps.left[group]:
-            ramps.moving = 1
-        else:
-            for i in range(_GROUPS[group], _GROUPS[group + 1]):
-                then[i] = ramps.target[i]
-                ramps.step[i] = 0.0
+        left = ramps.left[i] - frames
+        there = left <= 0
+        on_the_way = ramps.now[i] + ramps.step[i] * frames
+        then[i] = ramps.target[i] if there else on_the_way
+        ramps.left[i] = 0 if there else left
+        nearest = min(nearest, _FAR if there else left)
     then[PREDELAY] = ramps.target[PREDELAY]
+    ramps.nearest = nearest if nearest < _FAR else 0
+    return frames

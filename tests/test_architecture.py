@@ -110,6 +110,7 @@ ALLOWED = {
         *COMPILED,
         "realtime.coefficients",
         "realtime.dsp.intrinsics",
+        "realtime.dsp.blocks",
         "realtime.dsp.reverb",
     ),
     "realtime.chain": (

@@ -104,6 +104,26 @@ def test_a_change_arrives(block):
     np.testing.assert_allclose(after[-rate // 4 :], always[-rate // 4 :], atol=2e-3)
 
 
+@pytest.mark.parametrize("block", [128, 512, 1_024])
+@pytest.mark.parametrize("moved", ["comp", "dist", "reverb", "all"])
+def test_a_change_sounds_alike_in_blocks_of_any_length(moved, block):
+    """As in blocks of 64 frames, in which time constants, tone and damping move in any case."""
+    rate = 48_000
+    start, end = Preset({**Preset.neutral(), **ALL}), {}
+    for p in TABLE:
+        if moved == "all" or p.id.startswith(moved):
+            end[p.id] = p.from_unit(0.3 if p.to_unit(start[p.id]) > 0.5 else 0.7)
+    ways = []
+    for length in (64, block):
+        chain = Chain(rate, 2, start)
+        x = bursts(6 * 1_024, 2)
+        y = [in_blocks(chain.process, x[:2_048], cut(2_048, length))]
+        chain.set_preset(start.with_values(end))
+        y.append(in_blocks(chain.process, x[2_048:], cut(len(x) - 2_048, length)))
+        ways.append(np.concatenate(y))
+    np.testing.assert_allclose(ways[1], ways[0], atol=1e-6)
+
+
 def test_a_fade_takes_as_long_as_it_is_told():
     """A 12 dB gain over 50 ms: not there after 20, there after 60."""
     rate = 48_000

@@ -28,6 +28,7 @@ from realtime.dsp.simd import (
 )
 
 CHUNK = 256
+STEP = 64  # frames for which what cannot move with each of them stays: poles
 FAULT_LEVEL = np.float32(32.0)  # +30 dBFS: no converter gives more, so it is no sound
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from realtime.dsp.blocks import CHUNK
+from realtime.dsp.blocks import CHUNK, STEP
 from realtime.dsp.intrinsics import JIT, scratch_f64, shaped
 from realtime.dsp.lookahead import lower_pole_f64, settle
 from realtime.dsp.simd import (
@@ -68,8 +68,8 @@ def design_compressor(
 def compressor_chunk(audio, frames, coefs, coefs_end, state):
     """Compress a chunk in place while the coefficients go linearly from `coefs` to `coefs_end`.
 
-    [audio-thread] Allocates nothing. Changes `audio` and `state`. Attack and release stay at
-    `coefs` for the whole chunk.
+    [audio-thread] Allocates nothing. Changes `audio` and `state`. Attack and release move in
+    steps, every STEP frames.
 
     audio: a chunk of 1 or 2 channels, full scale +-1.0, of so many frames
     coefs, coefs_end: of design_compressor, at the first frame and behind the last
@@ -104,17 +104,24 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
         store(wanted, 2 * LANES_F64 + i, second_half(reduction))
     # Attack where the target lies below r, else release: of the two one-pole steps that is
     # the lower one where attack is the faster, and the higher one where it is the slower.
-    attack, release = coefs[_ATTACK], coefs[_RELEASE]
+    d_attack = (coefs_end[_ATTACK] - coefs[_ATTACK]) * per_frame
+    d_release = (coefs_end[_RELEASE] - coefs[_RELEASE]) * per_frame
     history = shaped(state[COMPRESSOR_HISTORY:], (2, LANES_F64))
-    if attack != state[1] or release != state[2]:
-        settle(history, 0.0)  # at a target that is reached, whatever the poles
-        state[1], state[2] = attack, release
-    sign = 1.0 if attack <= release else -1.0
-    lower_pole_f64(history, wanted, done, attack, release, sign, frames)
+    start, step = 0, STEP if d_attack != 0.0 or d_release != 0.0 else frames
+    while start < frames:
+        end = min(start + step, frames)
+        attack = coefs[_ATTACK] + d_attack * start
+        release = coefs[_RELEASE] + d_release * start
+        if attack != state[1] or release != state[2]:
+            settle(history, 0.0)  # at a target that is reached, whatever the poles
+            state[1], state[2] = attack, release
+        sign = 1.0 if attack <= release else -1.0
+        lower_pole_f64(history, wanted[start:], done[start:], attack, release, sign, end - start)
+        for i in range(start, end, LANES_F32):
+            db = halves(load(done, LANES_F64 + i), load(done, 2 * LANES_F64 + i))
+            db = db + muladd(frames_from(i), d_makeup, makeup)
+            gain = exp2(db * np.float32(_OCTAVES_PER_DB))
+            for channel in range(channels):
+                store(audio[channel], i, gain * load(audio[channel], i))
+        start = end
     state[0] = history[1, LANES_F64 - 1]
-    for i in range(0, frames, LANES_F32):
-        db = halves(load(done, LANES_F64 + i), load(done, 2 * LANES_F64 + i))
-        db = db + muladd(frames_from(i), d_makeup, makeup)
-        gain = exp2(db * np.float32(_OCTAVES_PER_DB))
-        for channel in range(channels):
-            store(audio[channel], i, gain * load(audio[channel], i))

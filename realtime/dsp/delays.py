@@ -10,6 +10,10 @@ allocates nothing.
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit
 
@@ -18,6 +22,18 @@ from realtime.dsp.simd import LANES_F32, load, muladd, store
 
 REACH = 64  # at most; no ring is shorter than its reach and a vector
 MARGINS = REACH + 2 * LANES_F32  # what a ring's array holds beyond its period
+
+
+@functools.cache  # asked for the same few numbers at every change of a parameter
+def _next_prime(number: int) -> int:
+    while any(number % d == 0 for d in range(2, math.isqrt(number) + 1)):
+        number += 1
+    return number
+
+
+def primes(times_ms: Sequence[float], sample_rate: float) -> list[int]:
+    """Delays in frames: for each of these times the next prime. Not on the audio thread."""
+    return [_next_prime(round(ms * 1e-3 * sample_rate)) for ms in times_ms]
 
 
 @njit(inline="always", **JIT_EXACT)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
-from realtime.dsp.blocks import CHUNK
+from realtime.dsp.blocks import CHUNK, STEP
 from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64
 from realtime.dsp.lookahead import one_pole_f64, settle
 from realtime.dsp.simd import (
@@ -73,8 +73,8 @@ def _antiderivative(u):
 def distortion_chunk(audio, frames, coefs, coefs_end, state):
     """Distort a chunk in place while the coefficients go linearly from `coefs` to `coefs_end`.
 
-    [audio-thread] Allocates nothing. Changes `audio` and `state`. The tone stays at `coefs` for
-    the whole chunk.
+    [audio-thread] Allocates nothing. Changes `audio` and `state`. The tone moves in steps, every
+    STEP frames.
 
     audio: a chunk of 1 or 2 channels, full scale +-1.0, of so many frames
     coefs, coefs_end: of design_distortion, at the first frame and behind the last
@@ -94,8 +94,9 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
     d_gain = np.float32((coefs_end[_GAIN] - coefs[_GAIN]) * per_frame)
     d_level = np.float32((coefs_end[_LEVEL] - coefs[_LEVEL]) * per_frame)
     d_mix = np.float32((coefs_end[_MIX] - coefs[_MIX]) * per_frame)
-    tone = 2.0 * coefs[_TONE]
-    keep = 1.0 - tone
+    d_tone = (coefs_end[_TONE] - coefs[_TONE]) * per_frame
+    step = STEP if d_tone != 0.0 else frames
+    keep = state.tone_pole
 
     for channel in range(channels):
         samples = audio[channel]
@@ -110,16 +111,22 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
             last = now
         state.last[channel] = driven[frames - 1]
         one_pole_f64(state.droop[channel], u, y, -_DROOP, frames)
-        for i in range(0, frames, LANES_F64):
-            store(u, LANES_F64 + i, tone * load(y, LANES_F64 + i))
-        if keep != state.tone_pole:
-            settle(state.tone[channel], keep)
-        one_pole_f64(state.tone[channel], u, y, keep, frames)
-        for i in range(0, frames, LANES_F32):
-            t = frames_from(i)
-            first = load(y, LANES_F64 - 1 + i) + load(y, LANES_F64 + i)
-            second = load(y, 2 * LANES_F64 - 1 + i) + load(y, 2 * LANES_F64 + i)
-            clean = load(samples, i)
-            dirty = muladd(t, d_level, level) * (half * halves(first, second))
-            store(samples, i, muladd(muladd(t, d_mix, mix), dirty - clean, clean))
+        start, keep = 0, state.tone_pole
+        while start < frames:
+            end = min(start + step, frames)
+            tone = 2.0 * (coefs[_TONE] + d_tone * start)
+            if keep != 1.0 - tone:
+                keep = 1.0 - tone
+                settle(state.tone[channel], keep)
+            for i in range(LANES_F64 + start, LANES_F64 + end, LANES_F64):
+                store(u, i, tone * load(y, i))
+            one_pole_f64(state.tone[channel], u[start:], y[start:], keep, end - start)
+            for i in range(start, end, LANES_F32):
+                t = frames_from(i)
+                first = load(y, LANES_F64 - 1 + i) + load(y, LANES_F64 + i)
+                second = load(y, 2 * LANES_F64 - 1 + i) + load(y, 2 * LANES_F64 + i)
+                clean = load(samples, i)
+                dirty = muladd(t, d_level, level) * (half * halves(first, second))
+                store(samples, i, muladd(muladd(t, d_mix, mix), dirty - clean, clean))
+            start = end
     state.tone_pole = keep

@@ -215,11 +215,11 @@ _TWO = 2 * LANES_F32
 
 
 @njit(inline="always", **JIT_EXACT)
-def powers_f32(pole, powers, line):
-    """powers[:, line] = those powers of a pole."""
+def powers_f32(poles, powers):
+    """powers[:, line] = those powers of the pole that a vector has for that line."""
     for i in range(POWERS):
-        powers[i, line] = pole
-        pole = pole * pole
+        store(powers[i], 0, poles)
+        poles = poles * poles
 
 
 @njit(inline="always", **JIT_EXACT)

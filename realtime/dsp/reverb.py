@@ -9,9 +9,7 @@ what was sent rings on, as long as the room that stands now lets it.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +17,7 @@ from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
 from realtime.dsp.blocks import all_finite
-from realtime.dsp.delays import MARGINS, REACH, allpass, hadamard, onward, read, write
+from realtime.dsp.delays import MARGINS, REACH, allpass, hadamard, onward, primes, read, write
 from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, scratch_i64, shaped
 from realtime.dsp.lookahead import (
     POLE_F32,
@@ -31,7 +29,7 @@ from realtime.dsp.lookahead import (
     settle_pole_f32,
     store_pole_f32,
 )
-from realtime.dsp.simd import LANES_F32, frames_from, load, muladd, smaller, store
+from realtime.dsp.simd import LANES_F32, frames_from, halves, load, muladd, smaller, store
 
 LINES = 8
 DIFFUSERS = 3
@@ -53,7 +51,7 @@ _EVEN = 1.0 / math.sqrt(LINES)
 _PIECE = REACH
 _PAIR_SCRATCH = 2 * _PIECE
 _LINE_SCRATCH = LINES * _PIECE
-_POWERS_SCRATCH = POWERS * LINES
+_POWERS_SCRATCH = POWERS * LANES_F32
 # Coefficients: line gains, line damping, diffusion, then
 _DIFFUSE = 2 * LINES
 _LEVEL = _DIFFUSE + 2 * DIFFUSERS
@@ -89,17 +87,6 @@ REVERB_STATE = np.dtype(
 )
 
 
-@functools.cache  # asked for the same few numbers at every change of a parameter
-def _next_prime(number: int) -> int:
-    while any(number % d == 0 for d in range(2, math.isqrt(number) + 1)):
-        number += 1
-    return number
-
-
-def _lengths(times_ms: Sequence[float], sample_rate: float) -> list[int]:
-    return [_next_prime(round(ms * 1e-3 * sample_rate)) for ms in times_ms]
-
-
 def prepare_reverb(state: np.void, sample_rate: float, predelay_ms: float = 0.0) -> None:
     """Set up one record of REVERB_STATE for a sample rate, at rest. Not on the audio thread."""
     tap = round(predelay_ms * 1e-3 * sample_rate)
@@ -108,9 +95,9 @@ def prepare_reverb(state: np.void, sample_rate: float, predelay_ms: float = 0.0)
     state["predelay_period"] = round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + 2 * LANES_F32
     state["predelay_at"] = state["diffuser_at"] = state["line_at"] = 0
     state["tap_old"] = state["tap_new"] = tap
-    delays = [_lengths(row, sample_rate) for row in _DIFFUSERS_MS]
+    delays = [primes(row, sample_rate) for row in _DIFFUSERS_MS]
     state["diffuser_period"] = np.array(delays) + LANES_F32
-    state["line_period"] = np.array(_lengths(_LINES_MS, sample_rate)) + LANES_F32
+    state["line_period"] = np.array(primes(_LINES_MS, sample_rate)) + LANES_F32
     reset_reverb(state)
 
 
@@ -141,7 +128,7 @@ def design_reverb(
     t60_high = t60 * (1.0 - DAMPING_DEPTH * damping)
     cosine = math.cos(2.0 * math.pi * min(DAMPING_HZ / sample_rate, MAX_FREQUENCY))
     coefs = np.zeros(REVERB_COEFS)
-    for line, length in enumerate(_lengths(_LINES_MS, sample_rate)):
+    for line, length in enumerate(primes(_LINES_MS, sample_rate)):
         seconds = length / sample_rate
         coefs[line] = 10.0 ** (-3.0 * seconds / t60)
         ratio = 10.0 ** (-3.0 * seconds * (1.0 / t60_high - 1.0 / t60))
@@ -194,11 +181,11 @@ def _predelayed(ring, state, i, fading, start, v):
 
 
 @njit(inline="always", **JIT_EXACT)
-def _diffused(state, channel, k, coefs, i, v):
+def _diffused(state, channel, k, diffusions, i, v):
     """The vector i frames on, through one allpass."""
     period = state.diffuser_period[channel, k]
     at = onward(state.diffuser_at[channel, k], i, period)
-    g = np.float32(coefs[_DIFFUSE + channel * DIFFUSERS + k])
+    g = diffusions[channel * DIFFUSERS + k]
     delay_at = onward(at, LANES_F32, period)
     return allpass(state.diffusers[channel, k], period, at, delay_at, g, v)
 
@@ -208,12 +195,34 @@ def _into(state, line, i, v):
     write(state.lines[line], state.line_period[line], REACH, state.line_at[line] + i, v)
 
 
+@njit(inline="always", **JIT_EXACT)
+def _set_room(coefs, coefs_end, done, per_frame, state, gains, d_gains, powers, diffusions):
+    """Damping and diffusion as they are `done` frames into a chunk; with that damping, the gains
+    at the chunk's first frame and their change a frame. A line is a lane."""
+    for k in range(2 * DIFFUSERS):
+        g, g_end = coefs[_DIFFUSE + k], coefs_end[_DIFFUSE + k]
+        diffusions[k] = np.float32(g + (g_end - g) * per_frame * done)
+    pole = load(coefs, LINES)
+    pole = muladd(load(coefs_end, LINES) - pole, per_frame * done, pole)
+    # What the Hadamard matrix is over, so that it loses nothing, goes with the gains.
+    scale = _EVEN * (1.0 - pole)
+    gain = load(coefs, 0)
+    d_gain = (load(coefs_end, 0) - gain) * per_frame
+    store(gains, 0, halves(gain, gain) * halves(scale, scale))
+    store(d_gains, 0, halves(d_gain, d_gain) * halves(scale, scale))
+    powers_f32(halves(pole, pole), powers)
+    for line in range(LINES):
+        if powers[0, line] != state.poles[line]:
+            state.poles[line] = powers[0, line]
+            settle_pole_f32(state.damping, line, powers)
+
+
 @njit(**JIT_EXACT)
 def reverb_chunk(audio, frames, coefs, coefs_end, state):
     """Reverberate a chunk in place while the gains go linearly from `coefs` to `coefs_end`.
 
-    [audio-thread] Allocates nothing. Changes `audio` and `state`. Damping and diffusion stay at
-    `coefs` for the whole chunk; a new pre-delay of `coefs_end` is faded to over 20 ms.
+    [audio-thread] Allocates nothing. Changes `audio` and `state`. Damping and diffusion move in
+    steps, every 64 frames; a new pre-delay of `coefs_end` is faded to over 20 ms.
 
     audio: a chunk of 1 or 2 channels, full scale +-1.0, of so many frames
     coefs, coefs_end: of design_reverb, at the first frame and behind the last
@@ -222,8 +231,9 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
     channels = audio.shape[0]
     lines = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _PIECE))
     sends = shaped(scratch_f32(_PAIR_SCRATCH), (2, _PIECE))
-    powers = shaped(scratch_f32(_POWERS_SCRATCH), (POWERS, LINES))
-    gains, d_gains = scratch_f32(LINES), scratch_f32(LINES)
+    powers = shaped(scratch_f32(_POWERS_SCRATCH), (POWERS, LANES_F32))
+    gains, d_gains = scratch_f32(LANES_F32), scratch_f32(LANES_F32)
+    diffusions = scratch_f32(LINES)
     taps = scratch_i64(LINES)
     per_frame = 1.0 / max(frames, 1)
     wet, dry = np.float32(coefs[_WET]), np.float32(coefs[_DRY])
@@ -236,20 +246,14 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
         state.tap_new = tap
         state.fade = 0.0
     fading = state.fade < 1.0
-    for line in range(LINES):
-        pole = coefs[LINES + line]
-        # What the Hadamard matrix is over, so that it loses nothing, goes with the gains.
-        scale = np.float32(_EVEN * (1.0 - pole))
-        gains[line] = np.float32(coefs[line]) * scale
-        d_gains[line] = np.float32((coefs_end[line] - coefs[line]) * per_frame) * scale
-        powers_f32(np.float32(pole), powers, line)
-    for line in range(LINES):
-        if powers[0, line] != state.poles[line]:
-            state.poles[line] = powers[0, line]
-            settle_pole_f32(state.damping, line, powers)
+    moves = False
+    for i in range(LINES, _LEVEL):
+        moves |= coefs[i] != coefs_end[i]
 
     for start in range(0, frames, _PIECE):
         count = min(frames - start, _PIECE)
+        if moves or start == 0:
+            _set_room(coefs, coefs_end, start, per_frame, state, gains, d_gains, powers, diffusions)
         # The lines first: they do not wait for the sound.
         for line in range(LINES):
             taps[line] = onward(state.line_at[line], LANES_F32, state.line_period[line])
@@ -271,8 +275,8 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
             left = _predelayed(state.predelay[0], state, i, fading, start, send * one)
             right = _predelayed(state.predelay[1], state, i, fading, start, send * other)
             for k in range(DIFFUSERS):
-                left = _diffused(state, 0, k, coefs, i, left)
-                right = _diffused(state, 1, k, coefs, i, right)
+                left = _diffused(state, 0, k, diffusions, i, left)
+                right = _diffused(state, 1, k, diffusions, i, right)
             feed = muladd(t, d_level, level)
             store(sends[0], i, feed * left)
             store(sends[1], i, feed * right)
