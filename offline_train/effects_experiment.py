@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -26,7 +24,7 @@ from offline_train.config import EffectsExperiment
 from offline_train.data import Recording
 from offline_train.effects_model import EffectsModel, shares_of
 from offline_train.effects_pool import EffectsPool, Examples, build
-from offline_train.export import ParityError, write
+from offline_train.export import off_by_spreads, write_checked
 from realtime.effect_features import LOOKED_AT, STATISTICS, fingerprint
 from realtime.effects_predictor import DISTORTION, INPUTS, OUTPUTS, SET, EffectsPredictor
 from realtime.features import LAYOUT
@@ -176,28 +174,18 @@ def export(
 
     Raises: ParityError where it is more than PARITY_BOUND; nothing is written.
     """
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     told = {
         "table": table_hash(),
         "features": fingerprint(),
         "settings": json.dumps(SET),
         "thresholds": json.dumps(thresholds),
     }
-    example = (torch.zeros(2, LOOKED_AT), torch.zeros(2, LOOKED_AT))
-    try:
-        write(model, example, INPUTS, OUTPUTS, told, temporary)
+
+    def off(made: Path) -> float:
         with torch.no_grad():
             ours = [side.numpy() for side in model(inputs, references)]
-        theirs = EffectsPredictor(temporary).answers(inputs.numpy(), references.numpy())
-        difference = max(
-            float((np.abs(a - b).max(axis=0) / (a.std(axis=0) + 1e-3)).max())
-            for a, b in zip(ours, theirs, strict=True)
-        )
-        if not difference <= PARITY_BOUND:
-            raise ParityError(
-                f"onnxruntime differs from torch by {difference:g}, more than {PARITY_BOUND:g}"
-            )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return difference
+        theirs = EffectsPredictor(made).answers(inputs.numpy(), references.numpy())
+        return off_by_spreads(ours, theirs)
+
+    example = (torch.zeros(2, LOOKED_AT), torch.zeros(2, LOOKED_AT))
+    return write_checked(model, example, INPUTS, OUTPUTS, told, path, off, PARITY_BOUND)
