@@ -7,9 +7,9 @@ interrupted build goes on where it stopped.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from offline_train.chunks import write_whole
 from offline_train.data import Library, Recording
 from offline_train.effect_pairs import Effects, random_effects, with_effects
 from offline_train.pairs import random_pair
@@ -147,11 +148,8 @@ def build(
         if not path.exists():
             rng = np.random.default_rng([seed, number])
             made = [_clip(library, rng) for _ in range(size)]
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            with temporary.open("wb") as file:
-                heard, effects = (np.stack(side) for side in zip(*made, strict=True))
-                np.savez(file, heard=heard, effects=effects)
-            os.replace(temporary, path)
+            heard, effects = (np.stack(side) for side in zip(*made, strict=True))
+            write_whole(path, partial(np.savez, heard=heard, effects=effects))
         advance(size)
     return EffectsPool(paths)
 

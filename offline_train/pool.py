@@ -7,12 +7,9 @@ examples for good.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from offline_train import chunks
 from offline_train.checkpoint import progress_bars
 from offline_train.config import Pools
 from offline_train.data import Library, Recording
@@ -108,20 +106,10 @@ def build(
             advance(recipe.chunk)
         else:
             missing.append(index)
-    if workers == 1:
-        library = Library(recordings, recipe.music_share)
-        for index in missing:
-            _make_chunk(library, directory, recipe, index)
-            advance(recipe.chunk)
-    elif missing:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
-            min(workers, len(missing)), context, _start_worker, (list(recordings), recipe)
-        ) as executor:
-            jobs = [executor.submit(_work, directory, recipe, i) for i in missing]
-            for job in as_completed(jobs):
-                job.result()
-                advance(recipe.chunk)
+    chunks.make(
+        missing, recordings, recipe.music_share, partial(_make_chunk, directory, recipe),
+        workers, lambda: advance(recipe.chunk),
+    )  # fmt: skip
     return Pool((directory, recipe))
 
 
@@ -175,22 +163,7 @@ def _audio_path(path: Path) -> Path:
     return path.with_suffix(".audio.npy")
 
 
-_library: Library | None = None
-
-
-def _start_worker(recordings: list[Recording], recipe: Recipe) -> None:
-    global _library
-    torch.set_num_threads(1)
-    os.nice(1)
-    _library = Library(recordings, recipe.music_share)
-
-
-def _work(directory: Path, recipe: Recipe, index: int) -> None:
-    assert _library is not None
-    _make_chunk(_library, directory, recipe, index)
-
-
-def _make_chunk(library: Library, directory: Path, recipe: Recipe, index: int) -> None:
+def _make_chunk(directory: Path, recipe: Recipe, library: Library, index: int) -> None:
     rng = np.random.default_rng([recipe.seed, index])
     rows: list[dict[str, npt.NDArray[np.float32]]] = []
     audio: list[npt.NDArray[np.int16]] = []
@@ -211,15 +184,12 @@ def _make_chunk(library: Library, directory: Path, recipe: Recipe, index: int) -
                 audio.append(np.round(sides).clip(-32_768, 32_767).astype(np.int16))
             rows.append(row)
     path = _chunk_path(directory, recipe, index)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     if recipe.audio_frames:
-        with temporary.open("wb") as file:
-            np.save(file, np.stack(audio[: recipe.chunk]))
-        os.replace(temporary, _audio_path(path))
-    with temporary.open("wb") as file:
-        layout = [(k, np.float32, v.shape) for k, v in rows[0].items()]
-        np.save(file, np.array([tuple(row.values()) for row in rows[: recipe.chunk]], layout))
-    os.replace(temporary, path)
+        heard = np.stack(audio[: recipe.chunk])
+        chunks.write_whole(_audio_path(path), lambda file: np.save(file, heard))
+    layout = [(k, np.float32, v.shape) for k, v in rows[0].items()]
+    table = np.array([tuple(row.values()) for row in rows[: recipe.chunk]], layout)
+    chunks.write_whole(path, lambda file: np.save(file, table))
 
 
 def both_halves(pair: Pair) -> list[dict[str, npt.NDArray[np.float32]]]:
