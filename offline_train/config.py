@@ -196,12 +196,34 @@ class EffectsExperiment:
     threads: int
 
 
-AnyConfig = Config | SeedExperiment | DeepAFxExperiment | EffectsExperiment | SideBySide
+@dataclass(frozen=True)
+class GoalExperiment:
+    """The model that hears what a rendering lacks, see `goal_experiment`. examples, held_out:
+    renderings to train on and to validate with; workers: processes that make them; width,
+    dropout: of the network."""
+
+    seed: int
+    examples: int
+    held_out: int
+    workers: int
+    width: int
+    dropout: float
+    batch: int
+    steps: int
+    learning_rate: float
+    weight_decay: float
+    threads: int
+
+
+AnyConfig = (
+    Config | SeedExperiment | DeepAFxExperiment | EffectsExperiment | GoalExperiment | SideBySide
+)
 EXPERIMENTS = {
     None: Config,
     "seed": SeedExperiment,
     "deepafx": DeepAFxExperiment,
     "effects": EffectsExperiment,
+    "goal": GoalExperiment,
     "strategies": SideBySide,
 }
 STAGES = ("curve", "settings", "audio")  # of training, in their order

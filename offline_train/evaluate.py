@@ -8,8 +8,9 @@ with the compiled chain. Protocol: the pairs of `pairs` (the recipe, nothing gen
 same) on held-out speakers, clips of 262,144 samples (524,288 at 44.1 kHz and above): the speaker's
 recordings joined in random order and cut in half, a half that is too short repeated to length,
 so that reference and input never share content. Untouched is the input as it is, at the
-recipe's -12 dBFS peak. Beside the model stands the rule-based way of `baseline`. Intervals are
-95 % ones, by the bootstrap over examples. A failure is counted and left out, never scored.
+recipe's -12 dBFS peak. Beside the model stand its answer before that is rendered and heard,
+and the rule-based way of `baseline`. Intervals are 95 % ones, by the bootstrap over examples. A
+failure is counted and left out, never scored.
 
 The set `full` is half speech at 24 kHz and half music at 44.1 kHz, its targets behind the chain's
 distortion and reverb as well, each of the two in half of the examples (`effect_pairs`); all three
@@ -48,7 +49,7 @@ from offline_train.metrics import (
 from offline_train.pairs import Pair, make_pair, usable
 from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.predictor import ModelError, Predictor
-from realtime.transfer import predict, render
+from realtime.transfer import answer, predict, render
 
 Audio = npt.NDArray[np.float32]
 Method = Callable[[Audio, Audio, int], Audio]  # input, reference, sample rate -> output
@@ -211,9 +212,9 @@ def counted(scores: Scores) -> str:
     return f"{len(scores.rows[UNTOUCHED])} examples, {len(scores.failures)} failed"
 
 
-def by_model(model: Path | None) -> Method:
+def by_model(model: Path | None) -> dict[str, Method]:
     """What an ONNX file (the shipped one where None), or a checkpoint of training exported here,
-    makes of an input.
+    makes of an input: by its answer alone, and as it is predicted with.
 
     Raises: ModelError where it cannot be used.
     """
@@ -224,7 +225,10 @@ def by_model(model: Path | None) -> Method:
             predictor = Predictor(made)
     else:
         predictor = Predictor(model)
-    return lambda x, ref, rate: render(x, predict(x, ref, rate, predictor=predictor), rate)
+    return {
+        "answer": lambda x, ref, rate: render(x, answer(x, ref, rate, predictor=predictor), rate),
+        "model": lambda x, ref, rate: render(x, predict(x, ref, rate, predictor=predictor), rate),
+    }
 
 
 def run(
@@ -239,7 +243,7 @@ def run(
 ) -> Scores:
     """Evaluate a model, the baseline and `others` on recordings of one kind, print the table, write
     the page to `path`. full: with distortion and reverb."""
-    methods = {"rules": baseline.transfer, "model": by_model(model), **others}
+    methods = {"rules": baseline.transfer, **by_model(model), **others}
     chosen = examples(recordings, sample_rate, count, full=full)
     with progress_bars() as bars:
         bar = bars.add_task("evaluate", total=len(chosen), note="")

@@ -18,7 +18,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from offline_train import (
     deepafx_experiment,
     effects_experiment,
     evaluate,
+    goal_experiment,
     parallel,
     pool,
     seed_experiment,
@@ -39,7 +40,9 @@ from offline_train.config import (
     AnyConfig,
     Config,
     ConfigError,
+    DeepAFxExperiment,
     EffectsExperiment,
+    GoalExperiment,
     SeedExperiment,
     SideBySide,
     in_small,
@@ -52,9 +55,17 @@ from offline_train.model import StyleModel
 from offline_train.parallel import Team, TeamError
 from offline_train.pool import Pool
 from offline_train.train import train_stage
+from realtime.model_file import MODEL_FOLDER
 from realtime.params import PROFILES, table_hash
-from realtime.predictor import MODEL_FOLDER, MODEL_NAME
+from realtime.predictor import MODEL_NAME
 
+RUNS: dict[type, Callable[..., object]] = {  # what each experiment is run by
+    SeedExperiment: seed_experiment.run,
+    DeepAFxExperiment: deepafx_experiment.run,
+    EffectsExperiment: effects_experiment.run,
+    GoalExperiment: goal_experiment.run,
+    SideBySide: side_by_side.run,
+}
 STATISTICS = 16_384  # examples that say how features are spread
 
 
@@ -98,16 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(config, Config):
             if team.size > 1:
                 raise TeamError("an experiment is one process's work")
-            if isinstance(config, SeedExperiment):
-                seed_experiment.run(config, train, val, out)
-            elif isinstance(config, EffectsExperiment):
-                made = effects_experiment.run(config, train, val, out)
-                if options.ship:
-                    ship(made)
-            elif isinstance(config, SideBySide):
-                side_by_side.run(config, train, val, out)
-            else:
-                deepafx_experiment.run(config, train, val, out)
+            made = RUNS[type(config)](config, train, val, out)
+            if options.ship and isinstance(made, Path):
+                ship(made)
             return 0
         model_path = run(config, train, val, out, team)
     except (ConfigError, DataError, RunError, ParityError, TeamError) as error:

@@ -175,14 +175,18 @@ def predictor(model: str | None) -> Predictor:
     return Predictor(model)
 
 
-def predict_with(model: str | None) -> Predict:
-    """How a style asks that model, which is loaded by then or at the first call."""
+def predict_with(model: str | None, first: bool) -> Predict:
+    """How a style asks that model, which is loaded by then or at the first call.
+
+    first: what it answers is only played until a refinement of it is there.
+    """
 
     def call(x: Audio, reference: Audio, rate: int, reference_rate: int) -> Preset:
         loaded = predictor(model)
-        from realtime.transfer import predict
+        from realtime.transfer import answer, predict
 
-        return predict(x, reference, rate, reference_rate=reference_rate, predictor=loaded)
+        ask = answer if first else predict
+        return ask(x, reference, rate, reference_rate=reference_rate, predictor=loaded)
 
     return call
 
@@ -241,6 +245,7 @@ def _predict_for_file(
 ) -> Preset:
     from realtime.effect_features import hear
     from realtime.file_driver import input_profile
+    from realtime.refine import at_once
 
     gate_dbfs = GATE_DBFS if args.gate_db is None else args.gate_db
     x, rate = input_profile(source, gate_dbfs)
@@ -254,18 +259,13 @@ def _predict_for_file(
     found = [model.from_features(heard, wanted) for wanted in style.features]
     presets = [Preset(f.values, name="predicted", profile=f.profile) for f in found]
     better = refine_with(args.refine, style.hosted)
-    if better is not None:
-        told = _Seldom(voice.say)
-        for place, reference in enumerate(style.references):
-            presets[place] = better(
-                presets[place],
-                x,
-                reference.audio,
-                rate,
-                reference.sample_rate,
-                threading.Event(),
-                told,
-            )
+    told = _Seldom(voice.say)
+    for place, reference in enumerate(style.references):
+        heard_of = presets[place], x, reference.audio, rate
+        if better is None:
+            presets[place] = at_once(*heard_of, reference_rate=reference.sample_rate).preset
+        else:
+            presets[place] = better(*heard_of, reference.sample_rate, threading.Event(), told)
             told.last()
     return morph(presets[0], presets[-1], args.morph or 0.0)
 

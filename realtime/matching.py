@@ -12,6 +12,8 @@ PAMI 14 (1992).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,11 +25,42 @@ ALIKE_DB = 1.5  # RMS over the bands; spectra this far apart are still taken for
 LEVEL_WEIGHT = 0.5  # of a difference in level beside one in shape: compressors move levels
 SMOOTHING = (0.15, 0.5, 0.85, 1.0, 0.85, 0.5, 0.15)  # of the curve, over bands, between rounds
 OUTLIER_DB = 1.0  # pairs much further than this from the rest count for less
+NEAR_DB = 2.0  # pairs further apart than this hardly count for what near ones say
+NEAR_QUANTILES = (0.25, 0.5, 0.75)
+THIRDS = (1.0 / 3.0, 2.0 / 3.0)
 
 
-def matched(before: Spectra, after: Spectra) -> tuple[Curve, float]:
-    """What stands between two recordings: the filter, (bands,) dB of mean 0, and the gain in dB
-    beside it, as the median over sounds that are alike.
+@dataclass(frozen=True)
+class Matched:
+    """What stands between two recordings, and how sure that is. In dB; curves are (bands,) of
+    mean 0, gains are medians.
+
+    curve, gain: the filter and the gain beside it. near_curve, near_gain: by those pairs that
+    are most alike. sides: (2, bands) by what the first recording finds in the second, and the
+    other way round. by_level, gains_by_level: (3, bands) and (3,) by quiet, middling and loud
+    sounds. spread, gain_spread: (bands,) and a number, how far pairs are from what they say
+    together. apart: NEAR_QUANTILES of how far the nearest spectra are apart.
+    """
+
+    curve: Curve
+    gain: float
+    near_curve: Curve
+    near_gain: float
+    sides: Curve
+    by_level: Curve
+    gains_by_level: Curve
+    spread: Curve
+    gain_spread: float
+    apart: Curve
+
+
+def match(
+    before: Spectra,
+    after: Spectra,
+    level_weight: float = LEVEL_WEIGHT,
+    alike_db: float = ALIKE_DB,
+) -> Matched:
+    """Lay two recordings beside each other.
 
     before, after: (spectra, bands) in dB, as many of each as there are; nothing is said of which
     belong together.
@@ -43,15 +76,40 @@ def matched(before: Spectra, after: Spectra) -> tuple[Curve, float]:
     for _ in range(ROUNDS):
         known = _smooth(curve)
         apart = unfiltered + 2.0 * ((x @ known)[:, None] - y @ known) / bands
-        apart += np.square(LEVEL_WEIGHT * (x_level + gain - y_level.T))
-        likely = -apart / (2.0 * ALIKE_DB**2)
+        apart += np.square(level_weight * (x_level + gain - y_level.T))
+        likely = -apart / (2.0 * alike_db**2)
         to_y, to_x = _shares(likely), _shares(likely.T)
         pairs = np.concatenate([to_y @ y - x, y - to_x @ x])
         gains = np.concatenate([to_y @ y_level - x_level, y_level - to_x @ x_level])[:, 0]
         curve, gain = share @ pairs, float(share @ gains)
     trust = share[:, None] / (np.abs(pairs - curve) + OUTLIER_DB)
-    curve = (trust * pairs).sum(axis=0) / trust.sum(axis=0)
-    return curve - curve.mean(), weighted_median(gains, share)
+    told = _mean(pairs, trust)
+    level = np.concatenate([x_level, y_level - gain])[:, 0]
+    part = np.searchsorted(np.quantile(level, THIRDS), level)
+    thirds = [np.where(part == n, 1.0, 1e-9) for n in range(len(THIRDS) + 1)]
+    nearest = np.maximum(np.concatenate([apart.min(axis=1), apart.min(axis=0)]), 0.0)
+    near = share * np.exp(-nearest / (2.0 * NEAR_DB**2)) + 1e-12
+    middle = weighted_median(gains, share)
+    return Matched(
+        curve=told,
+        gain=middle,
+        near_curve=_mean(pairs, near[:, None]),
+        near_gain=weighted_median(gains, near),
+        sides=np.stack(
+            [_mean(pairs[of], share[of, None]) for of in (slice(len(x)), slice(len(x), None))]
+        ),
+        by_level=np.stack([_mean(pairs, trust * third[:, None]) for third in thirds]),
+        gains_by_level=np.array([weighted_median(gains, share * third) for third in thirds]),
+        spread=share @ np.abs(pairs - told),
+        gain_spread=weighted_median(np.abs(gains - middle), share),
+        apart=np.sqrt(np.quantile(nearest, NEAR_QUANTILES)),
+    )
+
+
+def _mean(pairs: Curve, weights: Curve) -> Curve:
+    """Of pairs (count, bands), without its mean over bands."""
+    curve: Curve = (weights * pairs).sum(axis=0) / (weights * np.ones_like(pairs)).sum(axis=0)
+    return curve - curve.mean()
 
 
 def weighted_median(values: Curve, weights: Curve) -> float:

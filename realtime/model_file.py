@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 Rows = npt.NDArray[np.float32]
 
+MODEL_FOLDER = Path(__file__).resolve().parent / "model"
+
 
 class ModelError(ValueError):
     """A model file that cannot be used; the message names it and why in one line."""

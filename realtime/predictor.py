@@ -21,12 +21,11 @@ import numpy.typing as npt
 from realtime.effect_features import hear
 from realtime.effects_predictor import EffectsPredictor
 from realtime.features import LAYOUT, SIZE, fingerprint
-from realtime.model_file import ModelError, ModelFile
+from realtime.model_file import MODEL_FOLDER, ModelError, ModelFile
 from realtime.params import ALL_EFFECTS, BY_ID, PROFILES, WORKING_LOUDNESS_LUFS, Profile, table_hash
 
 __all__ = ["ModelError", "Prediction", "Predictor", "shipped_model"]
 
-MODEL_FOLDER = Path(__file__).resolve().parent / "model"
 MODEL_NAME, EFFECTS_NAME = "style.onnx", "effects.onnx"
 INPUTS = ("input_features", "reference_features")
 OUTPUT = "units"

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy.typing as npt
 
+from realtime.features import AudioError
 from realtime.preset import Preset
 from realtime.renders import loudest_piece, renders_of
 from realtime.search import Progressed, Refined, Search
@@ -26,6 +27,7 @@ from realtime.style_space import StyleSpace
 Progress = Callable[[Progressed], None]
 
 RENDERS_MAX = 400
+_AT_ONCE_SECONDS, _AT_ONCE_RENDERS = 5.0, 8  # it takes a tenth or two
 WORKERS = 2
 
 
@@ -70,7 +72,7 @@ def refine(
     ):
         search = Search(preset, begin, fixed, renders, sample_rate, space, began + seconds, stop)
         most = renders_max or (10**9 if plugins else RENDERS_MAX)
-        search.set_goal(wanted)
+        search.set_goal(space.hear(x, sample_rate, "the input"), wanted)
         progress(search.progressed(began))
         while plugins and search.goes_on(most - search.slope_renders) and search.descend(pool.map):
             progress(search.progressed(began))
@@ -81,3 +83,22 @@ def refine(
             search.tell(generation, list(pool.map(search.judge, generation)))
             progress(search.progressed(began))
         return search.refined(began)
+
+
+def at_once(
+    preset: Preset,
+    input: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    sample_rate: int,
+    *,
+    reference_rate: int | None = None,
+) -> Refined:
+    """The network's answer with what it is heard to lack set, after a few renders: what every
+    prediction is given; the answer itself where there is too little sound to go by. As `refine`."""
+    try:
+        return refine(
+            preset, input, reference, sample_rate, _AT_ONCE_SECONDS,
+            reference_rate=reference_rate, renders_max=_AT_ONCE_RENDERS,
+        )  # fmt: skip
+    except AudioError:
+        return Refined(0.0, 0, 0.0, 0.0, preset)

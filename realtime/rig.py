@@ -183,7 +183,7 @@ class Rig:
     def _style_request(self, files: LiveFiles) -> StyleRequest:
         args, controls = self._args, self.controls
         return StyleRequest(
-            predict=predict_with(args.model),
+            predict=predict_with(args.model, first=args.refine is not None),
             references=files.references,
             reference_seconds=args.ref_live or REFERENCE_SECONDS,
             gate_dbfs=GATE_DBFS if args.gate_db is None else args.gate_db,

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from realtime.comparison import compare
 from realtime.curve_match import equaliser_db, match_curve
 from realtime.features import AudioError
+from realtime.goal import shipped_goal
 from realtime.measure import loudness_lufs
 from realtime.params import BY_ID, PROFILES, Param
 from realtime.preset import Preset
@@ -28,13 +30,6 @@ Map = Callable[[Callable[[Vector], Any], list[Vector]], Iterable[Any]]
 
 SEED = 1
 
-# In the reference's spectrum at (Hz, share); the rest in the network's. Measured on training
-# recordings as one variance against the other: halves of one recording differ in their bass.
-_TRUST_HZ, _TRUST = (100.0, 300.0, 3_000.0), (0.2, 0.4, 0.75)
-# And in how much louder sounds are that both have, and the quiet moments; up to so many dB, as
-# what is further apart was recorded otherwise.
-_TRUST_LEVELS, _LEVEL_DB = (0.35, 0.12), 15.0
-_TRUST_SPREAD = 0.3  # and in how far loud and quiet moments are apart: the compressor's business
 _ROUNDS = 2  # of setting the equaliser to what is lacking
 _POPULATION = 12
 # Of the search at its start, in each parameter's range from 0 to 1, and what a range away costs.
@@ -102,23 +97,16 @@ class Search:
         self._goal: Heard
         self._start = self._distance = float("inf")
 
-    def set_goal(self, wanted: Heard) -> None:
-        """Hear the network's answer, and say what to go for: the reference's place, but as loud
-        as the answer where its own level says little."""
+    def set_goal(self, dry: Heard, wanted: Heard) -> None:
+        """Hear the network's answer, and say what to go for: the answer's place, and what the
+        reference says that it lacks."""
         space, heard = self._space, self._hear(self._answer)
-        lack, louder = space.lack_db(heard, wanted)
-        quiet = space.middle(wanted.spectrum_db[0] - heard.spectrum_db[0])
-        level = float(np.clip([louder, quiet], -_LEVEL_DB, _LEVEL_DB) @ _TRUST_LEVELS)
-        moved = heard.mean_db + np.interp(np.log(space.hz), np.log(_TRUST_HZ), _TRUST) * lack
-        moved += level - space.middle(moved - heard.mean_db)
-        own, its = (h.spectrum_db - h.mean_db for h in (heard, wanted))
+        lack = shipped_goal().lack(compare(space, dry, heard, wanted))
         self._goal = replace(
-            wanted,
-            spectrum_db=moved + own + _TRUST_SPREAD * (its - own),
-            mean_db=moved,
-            dynamics_db=heard.dynamics_db
-            + _TRUST_SPREAD * (wanted.dynamics_db - heard.dynamics_db),
-            loudness_lufs=heard.loudness_lufs + level,
+            heard,
+            spectrum_db=heard.spectrum_db + lack.bands_db,
+            mean_db=heard.mean_db + lack.bands_db,
+            loudness_lufs=heard.loudness_lufs + lack.loudness_db,
         )
         if self._best != self._answer:
             heard = self._hear(self._best)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from realtime.features import MIN_SECONDS, AudioError, check
-from realtime.matching import matched, weighted_median
+from realtime.matching import weighted_median
 from realtime.measure import loudness_lufs
 
 Vector = npt.NDArray[np.float64]
@@ -27,13 +27,14 @@ QUANTILES = (0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 FLOOR_DB = -158.0  # of a band's density in a frame in dB re 1/Hz, under any dither
 _SILENT_DB = -143.0  # a frame with no band above it tells nothing
 _LOUD_DB = 60.0  # frames further than this under the loudest are not laid beside others
-_FRAMES = 512  # as many of them at most, evenly over time
+_FRAMES = 256  # as many of them at most, evenly over time
 _LEVEL_SECONDS = 0.005
 _LEVEL_FLOOR_DB = -80.0
 _MOVES = (2, 8, 32)  # over how many levels a rise or fall is taken: 10, 40 and 160 ms
 _MOVE_QUANTILES = (0.03, 0.1, 0.3, 0.7, 0.9, 0.97)
 _SPREAD_QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.97, 0.995)
 _DYNAMICS_WEIGHT = 0.3
+MOMENTS = len(_SPREAD_QUANTILES) + len(_MOVES) * len(_MOVE_QUANTILES)  # numbers of the dynamics
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Heard:
     """What is kept of a recording.
 
     spectrum_db: (QUANTILES, bands) of each band's level over time. mean_db: (bands,) their mean
-    over time. dynamics_db: how the level is spread and moves. loudness_lufs: BS.1770's.
+    over time. frames_db: (moments, bands), louder ones. dynamics_db: how the level is spread and
+    moves. loudness_lufs: BS.1770's.
     """
 
     spectrum_db: Vector
@@ -86,12 +88,6 @@ class StyleSpace:
         """The weighted median of a value for each band, (bands,)."""
         return weighted_median(values, self.weight)
 
-    def lack_db(self, heard: Heard, wanted: Heard) -> tuple[Vector, float]:
-        """What an equaliser would have to add to `heard`, (bands,) dB without its level, and how
-        much louder the sounds are that both have."""
-        shape, gain = matched(heard.frames_db, wanted.frames_db)
-        return shape - shape @ self.weight, gain
-
     def distance(self, heard: Heard, wanted: Heard) -> float:
         """0 for alike; about the mean dB that bands at all moments are apart, and the more the
         less the dynamics agree."""
@@ -104,9 +100,11 @@ class StyleSpace:
 
     def residuals(self, heard: Heard, wanted: Heard) -> Vector:
         """What `distance` adds up, signed, for a search that goes by slopes."""
-        spectrum = np.sqrt(self.weight) * (wanted.mean_db - heard.mean_db)
+        apart = wanted.mean_db - heard.mean_db
         dynamics = wanted.dynamics_db - heard.dynamics_db
-        return np.concatenate([spectrum, _DYNAMICS_WEIGHT * dynamics / np.sqrt(len(dynamics))])
+        dynamics = _DYNAMICS_WEIGHT * dynamics / np.sqrt(len(dynamics))
+        louder = wanted.loudness_lufs - heard.loudness_lufs
+        return np.concatenate([np.sqrt(self.weight) * apart, dynamics, [0.5 * louder]])
 
     def _bank(self, sample_rate: int) -> tuple[npt.NDArray, npt.NDArray]:
         """Hann window (size,) and band weights (bins, bands), columns of sum 1."""
@@ -138,7 +136,9 @@ def _louder(levels_db: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Of the frames (frames, bands) the louder ones."""
     level = levels_db.max(axis=1)
     louder = levels_db[level >= level.max() - _LOUD_DB]
-    return louder[:: -(-len(louder) // _FRAMES)]
+    if len(louder) > _FRAMES:
+        louder = louder[np.linspace(0, len(louder) - 1, _FRAMES).astype(int)]
+    return louder
 
 
 def _dynamics(x: npt.NDArray[np.float32], sample_rate: int) -> Vector:

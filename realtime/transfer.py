@@ -38,24 +38,42 @@ def predict(
 ) -> Preset:
     """The settings that bring the input's sound to the reference's.
 
+    The model's answer, rendered and heard: what that lacks of the reference is then set. Some
+    tenths of a second in all.
+
     input, reference: (frames,) or (frames, channels), at least half a second; a few seconds are
     better. sample_rate: of both, in Hz, 8 kHz to 192 kHz. reference_rate: the reference's own
     where it differs. predictor: another model than the shipped one. refine_seconds: for so long
-    at most, look for something better than the model's answer by rendering and listening
-    (`realtime.refine`); 0 for not at all.
+    at most, go on looking for something better (`realtime.refine`); 0 for not at all.
 
     Raises: realtime.features.AudioError where a recording is too short, silent or not finite;
     realtime.predictor.ModelError where the model is unusable.
     """
-    found = (predictor or _shipped()).predict(input, reference, sample_rate, reference_rate)
-    preset = Preset(found.values, name="predicted", profile=found.profile)
-    if not refine_seconds > 0.0:
-        return preset
-    from realtime.refine import refine
+    from realtime.refine import at_once, refine
 
-    return refine(
-        preset, input, reference, sample_rate, refine_seconds, reference_rate=reference_rate
-    ).preset
+    preset = answer(
+        input, reference, sample_rate, reference_rate=reference_rate, predictor=predictor
+    )
+    if refine_seconds > 0.0:
+        found = refine(
+            preset, input, reference, sample_rate, refine_seconds, reference_rate=reference_rate
+        )
+    else:
+        found = at_once(preset, input, reference, sample_rate, reference_rate=reference_rate)
+    return found.preset
+
+
+def answer(
+    input: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    sample_rate: int,
+    *,
+    reference_rate: int | None = None,
+    predictor: Predictor | None = None,
+) -> Preset:
+    """What the model says before anything is rendered. As `predict`."""
+    found = (predictor or _shipped()).predict(input, reference, sample_rate, reference_rate)
+    return Preset(found.values, name="predicted", profile=found.profile)
 
 
 def render(input: npt.ArrayLike, preset: Preset, sample_rate: int) -> Audio:

@@ -146,6 +146,13 @@ ALLOWED = {
     "realtime.model_file": ("numpy", "onnxruntime"),
     "realtime.measure": ("numpy", "pyloudnorm"),
     "realtime.matching": ("numpy",),
+    "realtime.comparison": ("numpy", "realtime.matching", "realtime.style_space"),
+    "realtime.goal": (
+        "numpy",
+        "realtime.comparison",
+        "realtime.model_file",
+        "realtime.style_space",
+    ),
     "realtime.style_space": (
         "numpy",
         "scipy",
@@ -208,6 +215,7 @@ DOORS = {
 # Of realtime, offline_train knows the table, presets, front end and meters; what renders with the
 # compiled chain or the shipped predictor is named here.
 OFFLINE_MAY = (
+    "realtime.comparison",
     "realtime.effect_features",
     "realtime.exemplars",
     "realtime.features",
@@ -215,6 +223,7 @@ OFFLINE_MAY = (
     "realtime.measure",
     "realtime.params",
     "realtime.preset",
+    "realtime.style_space",
 )
 OFFLINE_RENDERS = {
     "offline_train.evaluate": ("realtime.predictor", "realtime.transfer", "realtime.chain"),
@@ -222,10 +231,15 @@ OFFLINE_RENDERS = {
     "offline_train.effects_model": ("realtime.effects_predictor",),
     "offline_train.effects_pool": ("realtime.effects_predictor",),
     "offline_train.effects_experiment": ("realtime.effects_predictor", "realtime.predictor"),
-    "offline_train.export": ("realtime.predictor",),
+    "offline_train.export": ("realtime.model_file", "realtime.predictor"),
+    "offline_train.goal_pool": ("realtime.transfer",),
+    "offline_train.goal_experiment": ("realtime.goal",),
     "offline_train.live": ("realtime.transfer",),
     "offline_train.synth": ("realtime.synthesis",),
-    "offline_train.main": ("realtime.predictor",),  # where a model is shipped to
+    "offline_train.main": (
+        "realtime.model_file",
+        "realtime.predictor",
+    ),  # where a model is shipped to
 }
 
 

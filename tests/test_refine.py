@@ -11,10 +11,10 @@ import pytest
 
 from realtime.plugins.setting import PluginError, PluginSetting
 from realtime.preset import Preset
-from realtime.refine import refine
+from realtime.refine import at_once, refine
 from realtime.search import Progressed
 from realtime.style import Reference, Style, StyleRequest
-from realtime.transfer import predict, render
+from realtime.transfer import answer, predict, render
 from tests.plugins.zam import zam
 from tests.support import speech_like
 
@@ -25,10 +25,10 @@ REFERENCE = render(OTHER, BRIGHT, RATE)
 TARGET = render(INPUT, BRIGHT, RATE)  # never shown to the search
 
 
-def error_db(preset: Preset) -> float:
+def error_db(preset: Preset, input: np.ndarray = INPUT, target: np.ndarray = TARGET) -> float:
     """Mean distance of third-octave levels from the target's, the level aside."""
-    spectra = [np.abs(np.fft.rfft(x)) ** 2 for x in (render(INPUT, preset, RATE), TARGET)]
-    edges = np.geomspace(100.0, 7_500.0, 20) * len(INPUT) / RATE
+    spectra = [np.abs(np.fft.rfft(x)) ** 2 for x in (render(input, preset, RATE), target)]
+    edges = np.geomspace(100.0, 7_500.0, 20) * len(input) / RATE
     levels = [10 * np.log10(np.add.reduceat(s, edges.astype(int))[:-1] + 1e-12) for s in spectra]
     apart = levels[0] - levels[1]
     return float(np.abs(apart - np.median(apart)).mean())
@@ -65,9 +65,27 @@ def test_time_and_stop_end_it():
 
 
 def test_predict_refines_for_as_long_as_asked():
-    quick = predict(INPUT, REFERENCE, RATE)
+    first = answer(INPUT, REFERENCE, RATE)
+    began = time.monotonic()
     better = predict(INPUT, REFERENCE, RATE, refine_seconds=1.0)
-    assert better.profile == quick.profile and better != quick
+    assert time.monotonic() - began < 5.0
+    assert better.profile == first.profile and better != first
+
+
+def test_every_prediction_is_heard_once_and_what_it_lacks_is_set():
+    dark = Preset({"eq1.gain_db": 8.0, "eq4.gain_db": -12.0})
+    x, other = (speech_like(5.0, RATE, seed) for seed in (2, 12))
+    reference, target = (render(sound, dark, RATE) for sound in (other, x))
+    first, told = answer(x, reference, RATE), predict(x, reference, RATE)
+    assert told == refine(first, x, reference, RATE, 60.0, renders_max=8).preset
+    assert error_db(told, x, target) < 0.7 * error_db(first, x, target)
+
+
+def test_an_answer_to_too_little_sound_to_go_by_stays_as_it_is():
+    clicks = np.zeros(2 * RATE, np.float32)
+    clicks[:: RATE // 2] = 0.5
+    first = Preset(profile="eq-comp")
+    assert at_once(first, clicks, REFERENCE, RATE).preset == first
 
 
 def test_plugins_are_moved_and_the_chain_beside_them_is_not():

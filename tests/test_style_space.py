@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.features import AudioError
+from realtime.matching import match
 from realtime.preset import Preset
 from realtime.style_space import StyleSpace
 from realtime.transfer import render
@@ -32,7 +33,7 @@ def test_what_an_equaliser_did_is_what_is_lacking(band, gain_db, louder_db):
     name = f"eq{band}"
     done = Preset({f"{name}.gain_db": gain_db, "output.gain_db": louder_db})
     here, there = SPACE.hear(WORDS[0], RATE), SPACE.hear(render(WORDS[0], done, RATE), RATE)
-    lack, _ = SPACE.lack_db(here, there)
+    lack = match(here.frames_db, there.frames_db).curve
     at = np.abs(SPACE.hz - done[f"{name}.freq_hz"]).argmin()
     away = np.abs(np.log2(SPACE.hz / done[f"{name}.freq_hz"])).argmax()
     assert lack[at] - lack[away] == pytest.approx(gain_db, abs=1.5)
@@ -42,7 +43,7 @@ def test_a_compressor_is_heard_in_the_dynamics_alone_when_spectra_agree():
     squeezed = Preset({"comp.threshold_db": -45.0, "comp.ratio": 6.0, "comp.makeup_gain_db": 9.0})
     here, there = SPACE.hear(WORDS[0], RATE), SPACE.hear(render(WORDS[0], squeezed, RATE), RATE)
     assert np.abs(here.dynamics_db - there.dynamics_db).max() > 3.0
-    assert np.abs(SPACE.lack_db(here, there)[0]).mean() < 2.5
+    assert np.abs(match(here.frames_db, there.frames_db).curve).mean() < 2.5
 
 
 def test_two_rates_meet_in_the_bands_that_both_reach():

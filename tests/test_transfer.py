@@ -126,7 +126,7 @@ def test_held_out_speech_comes_much_closer(shared_data: Path):
 
     chosen = evaluate.select(data.scan(shared_data)[1], "speech", RATE)
     examples = evaluate.examples(chosen, RATE, 16)
-    scores = evaluate.evaluate(examples, RATE, {"model": evaluate.by_model(None)})
+    scores = evaluate.evaluate(examples, RATE, {"model": evaluate.by_model(None)["model"]})
     assert not scores.failures
     assert len(scores.rows["model"]) == 16
     assert scores.ratios("model")[0] <= RATIO_LIMIT
