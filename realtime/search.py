@@ -114,33 +114,36 @@ class Search:
         self._start = self._distance = space.distance(heard, self._goal)
 
     def match(self) -> None:
-        """Set the equaliser to what is lacking."""
+        """Set the level to what is lacking, then the equaliser."""
         preset = self._best
         heard = self._heard if preset is self._started else self._hear(preset)
+        self._take_levelled(preset, heard)
         for _ in range(_ROUNDS):
             hz, weight = self._space.hz, self._space.weight
             lack = self._goal.mean_db - heard.mean_db
             wanted = equaliser_db(preset, hz, self._rate) + lack
             found = match_curve(preset, wanted, hz, weight, self._rate)
-            preset, heard = self._level(self._follow(preset, found))
-            self._take(preset, self._space.distance(heard, self._goal))
+            preset = self._follow(preset, found)
+            preset, heard = self._take_levelled(preset, self._hear(preset))
 
     def _follow(self, before: Preset, after: Preset) -> Preset:
         """Let the threshold follow how much louder the equaliser makes the input."""
         louder = self._loudness(after) - self._loudness(before)
         return _moved(after, {_THRESHOLD: louder, _OUT: -louder})
 
-    def _level(self, preset: Preset) -> tuple[Preset, Heard]:
-        heard = self._hear(preset)
+    def _take_levelled(self, preset: Preset, heard: Heard) -> tuple[Preset, Heard]:
+        """The preset as loud as is wanted, and what is heard of it then."""
         gain = 0.5 * self._space.middle(self._goal.mean_db - heard.mean_db)
         gain += 0.5 * (self._goal.loudness_lufs - heard.loudness_lufs)
         preset = _moved(preset, {_OUT: gain})
-        return preset, replace(
+        heard = replace(
             heard,
             spectrum_db=heard.spectrum_db + gain,
             mean_db=heard.mean_db + gain,
             loudness_lufs=heard.loudness_lufs + gain,
         )
+        self._take(preset, self._space.distance(heard, self._goal))
+        return preset, heard
 
     def _loudness(self, preset: Preset) -> float:
         """Of what the compressor hears."""
