@@ -133,6 +133,28 @@ def test_a_reference_is_predicted_once_and_faded_into(
 
 
 @pytest.mark.parametrize("jack_server", CALM, indirect=True)
+def test_a_refined_style_is_faded_into_while_the_first_answer_plays(
+    jack_server: JackServer, speech: tuple[np.ndarray, int], shared_data: Path, tmp_path: Path
+) -> None:
+    rate = jack_server.sample_rate
+    x = np.repeat(at_rate(speech, rate, 9.0), 2, axis=1)
+    reference = sorted((shared_data / "val" / "speech").rglob("*.flac"))[0]
+    options = ["--ref", reference, "--refine", 1, "--save-preset", tmp_path / "found.toml"]
+    with afx_live(*options) as live:
+        with patched(jack_server.name, x) as rig:
+            y = rig.play()
+        first, better = (live.wait_for(w) for w in ("the style is on", "refined: distance"))
+        status, _, err = live.end(signal.SIGINT)
+    assert status == 0, err
+    assert 0.0 < better - first < 5.0
+    shift = onset(y) - onset(x)
+    y = y[shift : shift + len(x)]
+    last = slice(len(y) - rate // 2, len(y))
+    found = rendered(x, 2, load_preset(str(tmp_path / "found.toml")), rate)
+    assert to_db(rms(y[last] - found[last]) / rms(found[last])) < -40.0
+
+
+@pytest.mark.parametrize("jack_server", CALM, indirect=True)
 def test_a_reference_heard_at_the_input(
     jack_server: JackServer, speech: tuple[np.ndarray, int], tmp_path: Path
 ) -> None:
