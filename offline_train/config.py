@@ -122,7 +122,8 @@ class Config:
 class SeedExperiment:
     """The paper's own experiment, see `seed_experiment`. frames: of a clip; channels: of the
     encoder's first layer; patience: how often the validation loss may rise before it ends;
-    settings_epochs: how many of the epochs train on settings alone, and come first."""
+    settings_epochs: how many of the epochs train on settings alone, and come first, the learning
+    rate falling to nothing."""
 
     seed: int
     strategy: str

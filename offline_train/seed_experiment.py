@@ -8,12 +8,13 @@ is MAE plus MR-STFT, training ends when the validation loss rises. Then the comp
 what was predicted, against targets made three ways: by the equaliser and compressor that it has, by
 a reverb and by a distortion that it has not.
 
-`seed-full.toml` gives the same network all parameters, clips of all three ways, and first some
-epochs on the settings that made them, fresh ones each time.
+`seed-full.toml` gives the same network all parameters and clips of all three ways, and trains it on
+the settings that made them, fresh ones each time.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -124,6 +125,8 @@ def fit(
         while state["epoch"] < config.epochs and state["rises"] < config.patience:
             rng = np.random.default_rng([config.seed, state["epoch"]])
             warm = state["epoch"] < config.settings_epochs
+            for group in optimiser.param_groups:
+                group["lr"] = _rate(config, state["epoch"])
             if config.settings_epochs and state["epoch"]:
                 tracks = tracks.again(rng)
             model.train()
@@ -148,6 +151,13 @@ def fit(
             print(f"seed: epoch {state['epoch']}, validation {heard:.4f}")
             bars.update(bar, completed=state["epoch"])
     model.load_state_dict(state["best_weights"])
+
+
+def _rate(config: SeedExperiment, epoch: int) -> float:
+    """The learning rate of an epoch."""
+    if epoch >= config.settings_epochs:
+        return config.learning_rate
+    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * epoch / config.settings_epochs))
 
 
 def _loss(
