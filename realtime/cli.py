@@ -14,12 +14,16 @@ import time
 from collections.abc import Sequence
 
 from realtime.options import LISTS, check_options, parser
+from realtime.same_python import ONE_THREAD
 
 STARTED = time.perf_counter()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; its exit status, as --help lists them."""
+    if argv is None:
+        for name in ONE_THREAD:  # read when numpy is first imported
+            os.environ.setdefault(name, "1")
     args = parser().parse_args(argv)
     try:
         check_options(args)

@@ -14,6 +14,11 @@ _START = (
     "from importlib import import_module; sys.exit(import_module(sys.argv.pop(1)).main())"
 )
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# What libraries of arithmetic are told by to keep to one thread. So sums come out the same wherever
+# they are taken, and no thread waits busily beside the audio.
+ONE_THREAD = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
+)  # fmt: skip
 
 
 def command(module: str, *arguments: str) -> list[str]:

@@ -26,9 +26,6 @@ from realtime.batch.task import Failed, Job, Made, named, style_take
 TICK_SECONDS = 0.1
 _TRIES = 2
 _END_SECONDS = 0.3
-_ONE_THREAD = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ class _Worker:
                 same_python.command("realtime.batch.workers", str(theirs.fileno()), str(about)),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+                env={**os.environ, **dict.fromkeys(same_python.ONE_THREAD, "1")},
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
