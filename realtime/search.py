@@ -135,7 +135,10 @@ class Search:
         """The preset as loud as is wanted, and what is heard of it then."""
         gain = 0.5 * self._space.middle(self._goal.mean_db - heard.mean_db)
         gain += 0.5 * (self._goal.loudness_lufs - heard.loudness_lufs)
-        preset = _moved(preset, {_OUT: gain})
+        if not np.isfinite(gain):  # one of them is too quiet to have a loudness
+            return preset, heard
+        before, preset = preset[_OUT], _moved(preset, {_OUT: gain})
+        gain = preset[_OUT] - before  # which may be at its end
         heard = replace(
             heard,
             spectrum_db=heard.spectrum_db + gain,

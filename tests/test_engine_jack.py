@@ -146,7 +146,7 @@ def test_a_refined_style_is_faded_into_while_the_first_answer_plays(
         first, better = (live.wait_for(w) for w in ("the style is on", "refined: distance"))
         status, _, err = live.end(signal.SIGINT)
     assert status == 0, err
-    assert 0.0 < better - first < 5.0
+    assert first < better
     shift = onset(y) - onset(x)
     y = y[shift : shift + len(x)]
     last = slice(len(y) - rate // 2, len(y))
