@@ -35,12 +35,12 @@ KNOBS = {  # what each way moves, and between what
         "dist.drive_db": (12.0, 42.0), "dist.tone_hz": (2_000.0, 12_000.0), "dist.mix": (0.5, 1.0),
     },
 }  # fmt: skip
-# What stands at neutral where another way made the target. The rest of an effect does not matter
-# then; an equaliser of other bands is not known where there was one.
-GAINS = tuple(f"eq{band}.gain_db" for band in range(1, EQ_BANDS + 1))
+# What stands at neutral where another way made the target; the rest of an effect does not matter
+# then.
 SWITCHES = (
-    *GAINS, "comp.ratio", "comp.makeup_gain_db", "dist.mix", "reverb.wet", "reverb.dry",
-    "input.gain_db", "output.gain_db",
+    *(f"eq{band}.gain_db" for band in range(1, EQ_BANDS + 1)), "comp.ratio",
+    "comp.makeup_gain_db", "dist.mix", "reverb.wet", "reverb.dry", "input.gain_db",
+    "output.gain_db",
 )  # fmt: skip
 
 
@@ -77,22 +77,41 @@ class Tracks:
         }
 
     def units(self, profile: Profile) -> Tensor:
-        """What made the targets in `profile`'s terms, (tracks, ids) in 0..1; NaN where that is
-        not known or does not matter."""
-        own = list(KNOBS).index(OWN)
+        """What made the targets in `profile`'s terms, (tracks, ids) in 0..1; NaN where that does
+        not matter."""
+        still = SEED.values()
+        effects = [{_effect(i) for i in knobs} for knobs in KNOBS.values()]
         columns = []
         for i in profile.predicted:
-            value = self.values.get(i, torch.full((len(self),), torch.nan))
+            source = _source(i, profile)
+            value = self.values.get(source, torch.full((len(self),), torch.nan))
+            at_work = torch.tensor([_effect(source) in those for those in effects])[self.ways]
+            value = torch.where(at_work & value.isnan(), still.get(source, torch.nan), value)
             if i in SWITCHES:
                 value = torch.where(value.isnan(), NEUTRAL[i], value)
-            if i in GAINS:
-                value = torch.where(self.ways == own, torch.nan, value)
             columns.append(to_unit(value, i, profile))
         return torch.stack(columns, 1)
 
     def again(self, rng: np.random.Generator) -> Tracks:
         """The same clips, made by fresh settings in the same ways."""
         return _made(self.clip, self.other, self.features, self.ways, self.sample_rate, rng)
+
+
+def _source(param_id: str, profile: Profile) -> str:
+    """Which parameter of profile `seed` says what one of another is; "" for none.
+
+    Where the outer bands are shelves, its upper four are the four peaks.
+    """
+    effect, _, key = param_id.partition(".")
+    if profile.band_types == SEED.band_types or not effect.startswith("eq"):
+        return param_id
+    band = int(effect[2:])
+    return f"eq{band + 1}.{key}" if profile.band_types[band - 1] == "peak" else ""
+
+
+def _effect(param_id: str) -> str:
+    """Bands are all of one effect."""
+    return param_id.partition(".")[0].rstrip("123456")
 
 
 def make_tracks(
