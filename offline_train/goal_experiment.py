@@ -2,11 +2,13 @@
 
     python -m offline_train.main --config offline_train/configs/goal.toml --data DIR [--ship]
 
-It hears renderings by the models that are shipped, so it is trained behind them.
+It hears renderings by the models that are shipped, so it is trained behind them and names them in
+its metadata.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from offline_train.export import off_by_spreads, write_checked
 from offline_train.goal_model import GoalModel
 from realtime import goal
 from realtime.comparison import OF_A_BAND, OF_ALL, fingerprint
+from realtime.model_file import MODEL_FOLDER
+from realtime.predictor import EFFECTS_NAME, MODEL_NAME
 from realtime.style_space import BANDS
 
 LACK_MAX_DB = 15.0  # more than this is an accident
@@ -109,5 +113,11 @@ def export(model: GoalModel, bands: Tensor, whole: Tensor, path: Path) -> float:
         return off_by_spreads(ours, goal.GoalModel(made).answers(bands.numpy(), whole.numpy()))
 
     example = (torch.zeros(2, BANDS, OF_A_BAND), torch.zeros(2, OF_ALL))
-    told = {"comparison": fingerprint()}
+    told = {"comparison": fingerprint(), "behind": behind()}
     return write_checked(model, example, goal.INPUTS, goal.OUTPUTS, told, path, off, PARITY_BOUND)
+
+
+def behind() -> str:
+    """The shipped models whose answers are heard: each file's name and what names its bytes."""
+    paths = [MODEL_FOLDER / name for name in (MODEL_NAME, EFFECTS_NAME)]
+    return " ".join(f"{p.name}:{hashlib.sha256(p.read_bytes()).hexdigest()[:16]}" for p in paths)

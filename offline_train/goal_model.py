@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from offline_train.parallel import Dropout
-from realtime.comparison import OF_A_BAND, OF_ALL
+from realtime.comparison import FILTER, MEAN, OF_A_BAND, OF_ALL
 
 LIMIT = 4.0  # spreads from the mean: further out nothing was ever seen
 NEIGHBOURS = 2  # either side
@@ -19,7 +19,6 @@ TRUST_MAX = 1.2
 LEVEL_SCALE_DB = 10.0
 HALF_DB = 0.5  # mean difference at which half of what was learnt counts
 LEVEL_WIDTH, LEVEL_DROPOUT = 96, 0.3
-FILTER, MEAN = 0, 20  # among the numbers of a band: what stands between, and the means' difference
 
 
 class GoalModel(nn.Module):

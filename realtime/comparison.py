@@ -25,6 +25,8 @@ Vector = npt.NDArray[np.float64]
 WAYS = ((0.5, 1.5), (0.15, 1.0))
 AT_QUANTILES = tuple(QUANTILES.index(q) for q in (0.03, 0.1, 0.3, 0.5, 0.7, 0.9))
 OF_A_BAND = len(WAYS) * 8 + len(AT_QUANTILES) + 5
+# Among the numbers of a band: the filter that lies between the two, and the means' difference.
+FILTER, MEAN = 0, len(WAYS) * 7 + len(AT_QUANTILES)
 OF_ALL = 2 + len(WAYS) * 9 + 2 * len(QUANTILES) + 3 * MOMENTS + 2
 
 
@@ -39,8 +41,8 @@ def fingerprint() -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """bands: float32 (BANDS, OF_A_BAND), whole: float32 (OF_ALL,); the first number of a band is
-    the filter between the two, the first two of the whole how much louder the reference is."""
+    """bands: float32 (BANDS, OF_A_BAND), FILTER and MEAN among them; whole: float32 (OF_ALL,), the
+    first two of which are how much louder the reference is."""
 
     bands: npt.NDArray[np.float32]
     whole: npt.NDArray[np.float32]

@@ -42,6 +42,14 @@ def test_nothing_is_lacking_of_itself():
     assert np.abs(told.bands_db).max() < 0.1 and told.loudness_db == pytest.approx(0.0, abs=0.1)
 
 
+def test_a_difference_in_level_is_heard_in_part():
+    """Recordings differ in level by what is played, too."""
+    even = lack(OTHER).loudness_db
+    for gain_db in (-6.0, 6.0):
+        louder = lack(np.float32(10.0 ** (gain_db / 20.0)) * OTHER).loudness_db
+        assert 0.15 < (louder - even) / gain_db < 1.0
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.floats(-20.0, 0.0), st.floats(-20.0, 0.0), st.integers(0, 99))
 def test_how_loud_recordings_are_is_heard_as_a_difference_only(input_db, both_db, seed):

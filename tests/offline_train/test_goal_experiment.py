@@ -17,6 +17,7 @@ from offline_train.export import ParityError  # noqa: E402
 from offline_train.goal_model import GoalModel  # noqa: E402
 from realtime import goal  # noqa: E402
 from realtime.comparison import OF_A_BAND, OF_ALL  # noqa: E402
+from realtime.model_file import ModelFile  # noqa: E402
 from realtime.preset import Preset  # noqa: E402
 from realtime.style_space import BANDS  # noqa: E402
 from realtime.transfer import answer, render  # noqa: E402
@@ -45,6 +46,13 @@ def test_a_run_makes_a_model_that_is_taken(run):
         np.zeros((3, BANDS, OF_A_BAND), np.float32), np.zeros((3, OF_ALL), np.float32)
     )
     assert bands.shape == (3, BANDS) and loudness.shape == (3, 1)
+
+
+def test_what_is_shipped_was_trained_behind_the_models_that_are_shipped():
+    shipped = ModelFile(goal.MODEL_FOLDER / goal.MODEL_NAME)
+    assert shipped.metadata(("behind",), {})["behind"] == goal_experiment.behind(), (
+        "another style.onnx or effects.onnx: train goal.onnx again"
+    )
 
 
 def test_what_it_was_taught_it_hears(run, config):
