@@ -28,7 +28,8 @@ from realtime.coefficients import (
     REVERB,
     design_chain,
 )
-from realtime.dsp.biquad_lanes import SECTIONS, sosfilt_lanes
+from realtime.dsp.biquad_lanes import sosfilt_lanes
+from realtime.dsp.biquad_steps import SECTIONS
 from realtime.dsp.blocks import CHUNK
 from realtime.dsp.compressor import compressor_chunk
 from realtime.dsp.distortion import distortion_chunk
@@ -56,8 +57,8 @@ class Kernel:
 
 
 KERNELS = {
-    # Six sections of two channels in sixteen lanes, five multiply-adds each; one waits.
-    "equaliser": Kernel(waits=1.0, f32=0.0, f64=5 * 16),
+    # Six sections of two channels, five multiply-adds each; one waits.
+    "equaliser": Kernel(waits=1.0, f32=0.0, f64=5 * 12),
     # Level, logarithm, curve, exponential, two gains; the ballistics four frames a step, of which
     # a multiply-add and three comparisons wait.
     "compressor": Kernel(waits=4 / 4, f32=48.0, f64=34.0),
