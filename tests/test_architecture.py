@@ -233,7 +233,11 @@ OFFLINE_RENDERS = {
     "offline_train.effects_experiment": ("realtime.effects_predictor", "realtime.predictor"),
     "offline_train.export": ("realtime.model_file", "realtime.predictor"),
     "offline_train.goal_pool": ("realtime.transfer",),
-    "offline_train.goal_experiment": ("realtime.goal",),
+    "offline_train.goal_experiment": (
+        "realtime.goal",
+        "realtime.model_file",
+        "realtime.predictor",
+    ),  # which models it was trained behind
     "offline_train.live": ("realtime.transfer",),
     "offline_train.synth": ("realtime.synthesis",),
     "offline_train.main": (
