@@ -11,24 +11,30 @@ Source: N. Hansen, "The CMA Evolution Strategy: A Tutorial" (2016), by way of th
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import numpy.typing as npt
 
 from realtime.features import AudioError
+from realtime.interpolate import with_amount
+from realtime.measure import loudness_lufs
+from realtime.params import BY_ID
 from realtime.preset import Preset
 from realtime.renders import loudest_piece, renders_of
 from realtime.search import Progressed, Refined, Search
-from realtime.style_space import StyleSpace
+from realtime.style_space import Heard, StyleSpace
 
 Progress = Callable[[Progressed], None]
 
 RENDERS_MAX = 400
 _AT_ONCE_SECONDS, _AT_ONCE_RENDERS = 5.0, 8  # it takes a tenth or two
 WORKERS = 2
+_ALIKE_DB = 2.0  # in shape; halves of one take are 3 to 5 apart
 
 
 def refine(
@@ -64,6 +70,8 @@ def refine(
     space = StyleSpace((sample_rate, rate))
     wanted = space.hear(reference, rate, "the reference")
     x = loudest_piece(input, sample_rate)
+    dry = space.hear(x, sample_rate, "the input")
+    preset = _as_far_as_apart(preset, dry, loudest_piece(reference, rate), rate, space)
     start = preset if begin is None else begin
     plugins = start.plugins
     with (
@@ -72,7 +80,7 @@ def refine(
     ):
         search = Search(preset, begin, fixed, renders, sample_rate, space, began + seconds, stop)
         most = renders_max or (10**9 if plugins else RENDERS_MAX)
-        search.set_goal(space.hear(x, sample_rate, "the input"), wanted)
+        search.set_goal(dry, wanted)
         progress(search.progressed(began))
         while plugins and search.goes_on(most - search.slope_renders) and search.descend(pool.map):
             progress(search.progressed(began))
@@ -102,3 +110,22 @@ def at_once(
         )  # fmt: skip
     except AudioError:
         return Refined(0.0, 0, 0.0, 0.0, preset)
+
+
+def _as_far_as_apart(
+    preset: Preset, dry: Heard, reference: npt.NDArray[np.float32], rate: int, space: StyleSpace
+) -> Preset:
+    """An answer, but less of it and the reference's level where input and reference are one sound.
+
+    The networks never heard just that, and set a little, where nothing is to be done.
+    """
+    louder = loudness_lufs(reference, rate) - dry.loudness_lufs
+    if not math.isfinite(louder):  # one of them is too quiet to have a loudness
+        return preset
+    as_loud = reference * np.float32(10.0 ** (-louder / 20.0))
+    amount = space.shape(dry, space.hear(as_loud, rate, "the reference")) / _ALIKE_DB
+    if amount >= 1.0:
+        return preset
+    less = with_amount(preset.with_plugins(()), amount).with_plugins(preset.plugins)
+    level = BY_ID["output.gain_db"].clamp(less["output.gain_db"] + (1.0 - amount) * louder)
+    return less.with_values({"output.gain_db": level})

@@ -89,14 +89,19 @@ class StyleSpace:
         return weighted_median(values, self.weight)
 
     def distance(self, heard: Heard, wanted: Heard) -> float:
-        """0 for alike; about the mean dB that bands at all moments are apart, and the more the
-        less the dynamics agree."""
-        apart = wanted.spectrum_db - heard.spectrum_db
+        """0 for alike; `shape`, and how far the level is apart."""
         level = self.middle(wanted.mean_db - heard.mean_db)
         louder = wanted.loudness_lufs - heard.loudness_lufs
+        return self.shape(heard, wanted) + 0.5 * (abs(level) + abs(louder))
+
+    def shape(self, heard: Heard, wanted: Heard) -> float:
+        """0 for alike, the level aside; about the mean dB that bands at all moments are apart, and
+        the more the less the dynamics agree."""
+        apart = wanted.spectrum_db - heard.spectrum_db
+        level = self.middle(wanted.mean_db - heard.mean_db)
         spectrum = float((np.abs(apart - level) @ self.weight).mean())
         dynamics = float(np.abs(wanted.dynamics_db - heard.dynamics_db).mean())
-        return spectrum + 0.5 * (abs(level) + abs(louder)) + _DYNAMICS_WEIGHT * dynamics
+        return spectrum + _DYNAMICS_WEIGHT * dynamics
 
     def residuals(self, heard: Heard, wanted: Heard) -> Vector:
         """What `distance` adds up, signed, for a search that goes by slopes."""

@@ -55,6 +55,18 @@ def test_impossible_shapes_are_named(shape):
         render(np.zeros(shape, np.float32), Preset.neutral(), RATE)
 
 
+@pytest.mark.parametrize("seconds", [2.0, 9.0])
+@pytest.mark.parametrize("gain_db", [0.0, -12.0])
+def test_a_reference_that_is_the_input_asks_for_nothing_but_its_level(seconds, gain_db):
+    x = speech_like(seconds, RATE, 3)
+    reference = np.float32(10.0 ** (gain_db / 20.0)) * x
+    y = render(x, predict(x, reference, RATE), RATE)
+    for low_hz in 100.0 * 2.0 ** np.arange(6):
+        levels = [band_db(sound, RATE, low_hz, 2.0 * low_hz) for sound in (y, reference)]
+        assert levels[0] == pytest.approx(levels[1], abs=1.0)
+    assert loudness(y, RATE) == pytest.approx(loudness(reference, RATE), abs=0.5)
+
+
 @pytest.mark.parametrize("channels", [None, 1, 2])
 def test_predict_gives_a_preset_that_survives_toml(channels):
     x, reference = (
