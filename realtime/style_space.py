@@ -21,6 +21,7 @@ from realtime.measure import loudness_lufs
 Vector = npt.NDArray[np.float64]
 
 BANDS = 64
+TOP_HZ = 0.495 * 48_000.0  # nobody hears what is above, and the model never did
 WINDOW_SECONDS = 0.0427
 _BY_OCTAVES = 0.3  # of the weight; the rest by Hz, as MR-STFT counts
 QUANTILES = (0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
@@ -57,7 +58,7 @@ class StyleSpace:
     """The space for recordings at `rates` (Hz, one or several): bands that all of them reach."""
 
     def __init__(self, rates: Sequence[int]) -> None:
-        self.hz, self.weight = _bands(0.495 * min(rates))
+        self.hz, self.weight = _bands(min(0.495 * min(rates), TOP_HZ))
         self._banks = {rate: self._bank(rate) for rate in set(rates)}
 
     def hear(self, audio: npt.ArrayLike, sample_rate: int, what: str = "audio") -> Heard:

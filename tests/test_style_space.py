@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,3 +58,17 @@ def test_two_rates_meet_in_the_bands_that_both_reach():
 def test_nothing_to_hear_is_said_by_name(bad):
     with pytest.raises(AudioError, match="the reference"):
         SPACE.hear(bad.astype(np.float32), RATE, "the reference")
+
+
+def test_what_nobody_hears_counts_nothing():
+    """A recording at 96 kHz stands where it stood at 48 kHz, whatever is above 24 kHz."""
+    rates, rng = (48_000, 96_000), np.random.default_rng(1)
+    x = speech_like(3.0, rates[0], 1) + 1e-4 * rng.standard_normal(3 * rates[0]).astype(np.float32)
+    twice = soxr.resample(x, *rates).astype(np.float32)
+    whistle = np.sin(2.0 * np.pi * 30_000.0 / rates[1] * np.arange(len(twice)))
+    spaces = [StyleSpace([rate]) for rate in rates]
+    assert np.array_equal(spaces[0].hz, spaces[1].hz)
+    here = spaces[0].hear(x, rates[0])
+    for sound in (twice, twice + np.float32(0.01) * whistle.astype(np.float32)):
+        there = spaces[1].hear(sound, rates[1])
+        assert np.abs(there.mean_db - here.mean_db)[:-2] == pytest.approx(0.0, abs=0.5)
