@@ -257,6 +257,42 @@ def transfer() -> str:
     return "\n".join(lines)
 
 
+def conditions() -> str:
+    """The model at other rates, with references that are alike, and with strangers'."""
+    record = _result("conditions")
+    first = next(iter(record["results"].values()))
+    heads = ["set", *(f"{int(rate) / 1e3:g} kHz" for rate in first["rates"])]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for kind, rows in record["results"].items():
+        cells = (
+            f"{r['ratio']:.3f} ({r['low']:.3f}-{r['high']:.3f})" for r in rows["rates"].values()
+        )
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "| set | reference | band moved most | 90 % | loudness | 90 % |",
+        "|---|---|" + "---:|" * 4,
+    ]
+    for kind, rows in record["results"].items():
+        for name, row in rows["alike"].items():
+            both = zip(row["median"], row["p90"], strict=True)
+            cells = [f"{v:.2f}" for pair in both for v in pair]
+            lines.append(f"| {kind} | {name} | {' | '.join(cells)} |")
+    lines += ["", "| set | spectrum | loudness | crest |", "|---|---:|---:|---:|"]
+    for kind, rows in record["results"].items():
+        row = rows["unpaired"]
+        cells = (f"{a:.1f} to {b:.1f}" for a, b in zip(row["before"], row["after"], strict=True))
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    taken, machine = record["seconds"], record["machine"]
+    lines += [
+        "",
+        f"10 s of input and reference, one thread: {taken['model_ms']:.0f} ms by encoder and",
+        f"controller, {taken['predict_ms']:.0f} ms in all;",
+        f"{machine['cpu']}, {record['date'][:10]}.",
+    ]
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "hands": hands,
@@ -271,6 +307,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "midi": midi,
     "plugins": plugins,
     "transfer": transfer,
+    "conditions": conditions,
 }
 
 
