@@ -9,7 +9,7 @@ from __future__ import annotations
 from llvmlite import ir
 from numba.core import cgutils
 
-from realtime.dsp.intrinsics import vector_muladd
+from realtime.dsp.intrinsics import pulled, vector_muladd
 
 SECTIONS = 6
 LANES = 8  # a channel's room in a row: the next power of two
@@ -33,7 +33,7 @@ class Lanes:
     """
 
     def __init__(self, context, builder, sig, args, width, ramped):
-        self.builder, self.width = builder, width
+        self._context, self.builder, self.width = context, builder, width
         self._row_lanes = LANES * width
         self._parts = (8, 4) if width == 2 else (8,)
         self._frame = ir.VectorType(ir.FloatType(), width)
@@ -119,9 +119,8 @@ class Lanes:
         low, high = value
         wide = shuffle(high, ir.Constant(high.type, ir.Undefined), _order(range(8)))
         fresh = shuffle(fresh, any_, _order(range(4)))
-        return [
-            shuffle(low, wide, _order(range(2, 10))), shuffle(high, fresh, _order(range(2, 6))),
-        ]  # fmt: skip
+        low = pulled(self._context, self.builder, low, wide, 6)
+        return [low, shuffle(high, fresh, _order(range(2, 6)))]
 
     def step(self, source, late):
         """One step, given the frame that the first section hears and what each section gave LAG

@@ -5,7 +5,7 @@ Everything here is [audio-thread]: it allocates nothing and cannot raise.
 
 from __future__ import annotations
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 from realtime.dsp.kernel_cache import drop_stale_kernels
 
 drop_stale_kernels()
+binding.initialize_native_asmparser()  # for `pulled`
 
 # 'contract' only: a licence to fuse multiply and add. Numba's other fast-math flags would let
 # LLVM drop the checks for NaN.
@@ -113,3 +114,24 @@ def vector_muladd(module, number, width):
     bits = 64 if number == ir.DoubleType() else 32
     function_type = ir.FunctionType(vector, [vector] * 3)
     return cgutils.get_or_insert_function(module, function_type, f"llvm.fmuladd.v{width}f{bits}")
+
+
+def pulled(context, builder, before, now, count):
+    """The last `count` numbers of one LLVM vector, then the first of another one like it.
+
+    LLVM has a general shuffle for that where AVX-512 has an instruction, `valign`, which keeps off
+    the multipliers' units: so that is written down.
+    """
+    vector = before.type
+    width = vector.count
+    bits = 64 if vector.element == ir.DoubleType() else 32
+    features = context.codegen().magic_tuple()[2].split(",")
+    if width * bits == 512 and "+avx512f" in features:
+        letter = "q" if bits == 64 else "d"
+        code = f"valign{letter} $$" + f"{width - count}, $1, $2, $0"
+        asm = ir.InlineAsm(ir.FunctionType(vector, [vector, vector]), code, "=v,v,v")
+        return builder.call(asm, [before, now])
+    first = width - count
+    numbers = [ir.IntType(32)(i) for i in range(first, first + width)]
+    order = ir.Constant(ir.VectorType(ir.IntType(32), width), numbers)
+    return builder.shuffle_vector(before, now, order)

@@ -20,7 +20,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from realtime.dsp.intrinsics import JIT_EXACT, scratch_f32, vector_muladd
+from realtime.dsp.intrinsics import JIT_EXACT, pulled, scratch_f32, vector_muladd
 from realtime.dsp.simd import (
     LANES_F32,
     LANES_F64,
@@ -151,7 +151,7 @@ def lower_pole_f64(typingctx, history, u, y, fast, slow, sign, count):
             return found
 
         def behind(before, now, frames):
-            return builder.shuffle_vector(before, now, order(lanes - frames, lanes))
+            return pulled(context, builder, before, now, frames)
 
         def pair(before, now):
             """Two steps' worth of what has come in."""

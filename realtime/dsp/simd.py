@@ -19,7 +19,7 @@ from numba.core.datamodel import models
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
 
-from realtime.dsp.intrinsics import vector_muladd
+from realtime.dsp.intrinsics import pulled, vector_muladd
 
 LANES_F32, LANES_F64 = 16, 8
 _I32 = ir.IntType(32)
@@ -241,11 +241,9 @@ def late(typingctx, before, now, frames):
     """`now`, so many frames (a literal) later, with the end of `before` in front of it."""
     if not isinstance(frames, types.IntegerLiteral):
         return None
-    lanes = now.lanes
-    first = lanes - frames.literal_value
 
     def codegen(context, builder, sig, args):
-        return builder.shuffle_vector(args[0], args[1], _order(range(first, first + lanes)))
+        return pulled(context, builder, args[0], args[1], frames.literal_value)
 
     return now(before, now, frames), codegen
 
