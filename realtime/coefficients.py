@@ -12,7 +12,7 @@ from realtime.dsp.biquad import design_peq
 from realtime.dsp.compressor import design_compressor
 from realtime.dsp.distortion import design_distortion
 from realtime.dsp.limiter import design_limiter
-from realtime.dsp.reverb import REVERB_COEFS, design_reverb
+from realtime.dsp.room import REVERB_COEFS, design_reverb
 from realtime.dsp.units import db_to_gain
 from realtime.params import EQ_BANDS, TABLE
 from realtime.preset import Preset

@@ -24,7 +24,7 @@ from realtime.coefficients import (
 )
 from realtime.dsp.blocks import STEP
 from realtime.dsp.intrinsics import JIT
-from realtime.dsp.reverb import NO_ROOM_GAIN
+from realtime.dsp.room import NO_ROOM_GAIN
 
 # Where each group begins: the sections, the compressor's coefficients each for itself, drive and
 # its compensation, the room with the level into it.

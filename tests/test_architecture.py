@@ -111,7 +111,7 @@ ALLOWED = {
         "realtime.coefficients",
         "realtime.dsp.intrinsics",
         "realtime.dsp.blocks",
-        "realtime.dsp.reverb",
+        "realtime.dsp.room",
     ),
     "realtime.chain": (
         *COMPILED,

@@ -12,12 +12,22 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from realtime.dsp.biquad import MAX_FREQUENCY
 from realtime.dsp.blocks import all_finite
-from realtime.dsp.delays import MARGINS, REACH, allpass, hadamard, onward, primes, read, write
+from realtime.dsp.delays import (
+    MARGINS,
+    REACH,
+    allpass,
+    hadamard,
+    mirror,
+    onward,
+    period_of,
+    primes,
+    put,
+    read,
+    write,
+)
 from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, scratch_i64, shaped
 from realtime.dsp.lookahead import (
     POLE_F32,
@@ -29,39 +39,46 @@ from realtime.dsp.lookahead import (
     settle_pole_f32,
     store_pole_f32,
 )
-from realtime.dsp.simd import LANES_F32, frames_from, halves, load, muladd, smaller, store
+from realtime.dsp.room import (
+    DIFFUSE,
+    DIFFUSERS,
+    DIFFUSERS_MS,
+    DRY,
+    LEVEL,
+    LINES,
+    LINES_MS,
+    PREDELAY,
+    PREDELAY_MAX_MS,
+    SAMPLE_RATE_MAX,
+    WET,
+)
+from realtime.dsp.simd import (
+    LANES_F32,
+    LANES_F64,
+    frames_from,
+    halves,
+    load,
+    muladd,
+    outside,
+    smaller,
+    store,
+)
 
-LINES = 8
-DIFFUSERS = 3
-SAMPLE_RATE_MAX = 192_000
-PREDELAY_MAX_MS = 200.0
-T60_MIN, T60_SPAN = 0.1, 100.0  # seconds at room size 0, and the factor to room size 1
-NO_ROOM_GAIN = 0.36  # of the first line, T60 0.106 s: a room that rings less empties itself
-DAMPING_HZ = 5_000.0  # where `damping` states how much faster the treble dies
-DAMPING_DEPTH = 0.9  # damping 1: T60 at DAMPING_HZ is a tenth of the bass's
-
-# Mutually prime once rounded; spread like a geometric series so that few echoes coincide.
-_LINES_MS = (15.7, 18.5, 21.9, 25.8, 30.4, 35.9, 42.3, 49.9)
-_DIFFUSERS_MS = ((4.77, 7.93, 11.31), (5.39, 8.87, 12.67))
-_DIFFUSION = 0.6  # at most: in a room that rings shorter than they do, the allpasses give way
 _CROSSFADE_MS = 20.0  # between two pre-delays
-
 _EVEN = 1.0 / math.sqrt(LINES)
 # Frames that go through the lines at once: no more than the shortest of them has, at 8 kHz.
 _PIECE = REACH
 _PAIR_SCRATCH = 2 * _PIECE
 _LINE_SCRATCH = LINES * _PIECE
 _POWERS_SCRATCH = POWERS * LANES_F32
-# Coefficients: line gains, line damping, diffusion, then
-_DIFFUSE = 2 * LINES
-_LEVEL = _DIFFUSE + 2 * DIFFUSERS
-_WET, _DRY, _PREDELAY = _LEVEL + 1, _LEVEL + 2, _LEVEL + 3
-REVERB_COEFS = _PREDELAY + 1
 
-_ROOM = LANES_F32 + MARGINS + 256  # beyond a delay: period, margins, the step to a prime
-_LINE_MAX = int(_LINES_MS[-1] * 1e-3 * SAMPLE_RATE_MAX) + _ROOM
-_DIFFUSER_MAX = int(_DIFFUSERS_MS[1][-1] * 1e-3 * SAMPLE_RATE_MAX) + _ROOM
-_PREDELAY_MAX = int(PREDELAY_MAX_MS * 1e-3 * SAMPLE_RATE_MAX) + _ROOM
+
+# What a ring's array holds at most: whole vectors, so that the next one's are aligned too. 256 is
+# more than the step to a prime.
+_PREDELAY_MAX, _DIFFUSER_MAX, _LINE_MAX = (
+    int(period_of(int(ms * 1e-3 * SAMPLE_RATE_MAX) + 256)) + MARGINS
+    for ms in (PREDELAY_MAX_MS, DIFFUSERS_MS[1][-1], LINES_MS[-1])
+)
 
 # One size for every sample rate, so that one compiled function serves them all; only the first
 # `*_period` places of a ring, and its margins, are touched.
@@ -71,7 +88,7 @@ REVERB_STATE = np.dtype(
         ("diffusers", np.float32, (2, DIFFUSERS, _DIFFUSER_MAX)),
         ("lines", np.float32, (LINES, _LINE_MAX)),
         ("damping", np.float32, (POLE_F32, LINES, LANES_F32)),  # lookahead's memories
-        ("poles", np.float32, (LINES,)),  # with which they were made
+        ("poles", np.float32, (LANES_F32,)),  # with which they were made, twice
         ("fade", np.float64),  # 0..1 from tap_old to tap_new
         ("fade_step", np.float64),
         ("predelay_period", np.int64),
@@ -79,8 +96,10 @@ REVERB_STATE = np.dtype(
         ("tap_old", np.int64),
         ("tap_new", np.int64),
         ("diffuser_period", np.int64, (2, DIFFUSERS)),
+        ("diffuser_delay", np.int64, (2, DIFFUSERS)),
         ("diffuser_at", np.int64, (2, DIFFUSERS)),
         ("line_period", np.int64, (LINES,)),
+        ("line_delay", np.int64, (LINES,)),
         ("line_at", np.int64, (LINES,)),
     ],
     align=True,
@@ -92,12 +111,14 @@ def prepare_reverb(state: np.void, sample_rate: float, predelay_ms: float = 0.0)
     tap = round(predelay_ms * 1e-3 * sample_rate)
     state["fade"] = 1.0
     state["fade_step"] = 1.0 / (_CROSSFADE_MS * 1e-3 * sample_rate)
-    state["predelay_period"] = round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + 2 * LANES_F32
+    longest = round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + LANES_F32
+    state["predelay_period"] = period_of(longest)
     state["predelay_at"] = state["diffuser_at"] = state["line_at"] = 0
     state["tap_old"] = state["tap_new"] = tap
-    delays = [primes(row, sample_rate) for row in _DIFFUSERS_MS]
-    state["diffuser_period"] = np.array(delays) + LANES_F32
-    state["line_period"] = np.array(primes(_LINES_MS, sample_rate)) + LANES_F32
+    diffusers = [primes(row, sample_rate) for row in DIFFUSERS_MS]
+    state["diffuser_delay"], state["line_delay"] = diffusers, primes(LINES_MS, sample_rate)
+    state["diffuser_period"] = period_of(state["diffuser_delay"])
+    state["line_period"] = period_of(state["line_delay"])
     reset_reverb(state)
 
 
@@ -106,45 +127,6 @@ def reverb_state(sample_rate: float, predelay_ms: float = 0.0) -> np.void:
     state = np.zeros(1, dtype=REVERB_STATE)[0]
     prepare_reverb(state, sample_rate, predelay_ms)
     return state
-
-
-def design_reverb(
-    room_size: float,
-    damping: float,
-    predelay_ms: float,
-    wet: float,
-    dry: float,
-    sample_rate: float,
-) -> npt.NDArray[np.float64]:
-    """Coefficients: float64 (26,): eight line gains, eight dampings, six diffusions, level into
-    the lines, wet, dry, pre-delay frames.
-
-    room_size 0..1: T60 = 0.1 * 100**room_size seconds in the bass. damping 0..1: T60 at 5 kHz
-    (or 0.45 sample_rate if lower) is 1 - 0.9 damping of that. predelay_ms 0..200.
-    Source: Jot and Chaigne 1991, "Digital delay networks for designing artificial
-    reverberators"; the one-pole's coefficient is solved exactly at the damping frequency.
-    """
-    t60 = T60_MIN * T60_SPAN**room_size
-    t60_high = t60 * (1.0 - DAMPING_DEPTH * damping)
-    cosine = math.cos(2.0 * math.pi * min(DAMPING_HZ / sample_rate, MAX_FREQUENCY))
-    coefs = np.zeros(REVERB_COEFS)
-    for line, length in enumerate(primes(_LINES_MS, sample_rate)):
-        seconds = length / sample_rate
-        coefs[line] = 10.0 ** (-3.0 * seconds / t60)
-        ratio = 10.0 ** (-3.0 * seconds * (1.0 / t60_high - 1.0 / t60))
-        power = max(ratio * ratio, 1e-6)
-        if power < 1.0 - 1e-12:
-            c = (1.0 - power * cosine) / (1.0 - power)
-            coefs[LINES + line] = c - math.sqrt(c * c - 1.0)
-    # An allpass of coefficient g and delay d rings 60 dB down in 3 d / log10(1/g).
-    times = [ms * 1e-3 for row in _DIFFUSERS_MS for ms in row]
-    coefs[_DIFFUSE:_LEVEL] = [min(_DIFFUSION, 10.0 ** (-3.0 * d / (0.7 * t60))) for d in times]
-    # The energy that goes round is 1 / (1 - mean square gain) of what goes in. Undone before the
-    # lines and not behind them, so that a room that shrinks does not turn up what still rings.
-    coefs[_LEVEL] = math.sqrt((1.0 - np.mean(coefs[:LINES] ** 2)) / LINES)
-    coefs[_WET], coefs[_DRY] = wet, dry
-    coefs[_PREDELAY] = round(predelay_ms * 1e-3 * sample_rate)
-    return coefs
 
 
 @njit(**JIT)
@@ -168,31 +150,28 @@ def reverb_is_finite(state):
 
 
 @njit(inline="always", **JIT_EXACT)
-def _predelayed(ring, state, i, fading, start, v):
-    """The vector i frames on, delayed by the tap; fading over where that has moved."""
-    at, period = state.predelay_at, state.predelay_period
+def _predelayed(ring, places, i, fading, weight, v):
+    """The vector i frames on, delayed by the tap; fading over, by a weight, where that moves."""
+    at, new_at, old_at, period = places
     write(ring, period, REACH, at + i, v)
-    new = read(ring, onward(at, period - state.tap_new, period) + i)
+    new = read(ring, new_at + i)
     if not fading:
         return new
-    old = read(ring, onward(at, period - state.tap_old, period) + i)
-    w = muladd(frames_from(start + i), np.float32(state.fade_step), np.float32(state.fade))
-    return muladd(smaller(w, np.float32(1.0)), new - old, old)
+    old = read(ring, old_at + i)
+    return muladd(smaller(weight, np.float32(1.0)), new - old, old)
 
 
 @njit(inline="always", **JIT_EXACT)
-def _diffused(state, channel, k, diffusions, i, v):
-    """The vector i frames on, through one allpass."""
-    period = state.diffuser_period[channel, k]
-    at = onward(state.diffuser_at[channel, k], i, period)
-    g = diffusions[channel * DIFFUSERS + k]
-    delay_at = onward(at, LANES_F32, period)
-    return allpass(state.diffusers[channel, k], period, at, delay_at, g, v)
+def _predelay_places(state):
+    at, period = state.predelay_at, state.predelay_period
+    new_at, old_at = period - state.tap_new, period - state.tap_old
+    return at, onward(at, new_at, period), onward(at, old_at, period), period
 
 
 @njit(inline="always", **JIT_EXACT)
-def _into(state, line, i, v):
-    write(state.lines[line], state.line_period[line], REACH, state.line_at[line] + i, v)
+def _diffuser_places(state, channel, k):
+    at, period = state.diffuser_at[channel, k], state.diffuser_period[channel, k]
+    return at, onward(at, period - state.diffuser_delay[channel, k], period), period
 
 
 @njit(inline="always", **JIT_EXACT)
@@ -200,7 +179,7 @@ def _set_room(coefs, coefs_end, done, per_frame, state, gains, d_gains, powers, 
     """Damping and diffusion as they are `done` frames into a chunk; with that damping, the gains
     at the chunk's first frame and their change a frame. A line is a lane."""
     for k in range(2 * DIFFUSERS):
-        g, g_end = coefs[_DIFFUSE + k], coefs_end[_DIFFUSE + k]
+        g, g_end = coefs[DIFFUSE + k], coefs_end[DIFFUSE + k]
         diffusions[k] = np.float32(g + (g_end - g) * per_frame * done)
     pole = load(coefs, LINES)
     pole = muladd(load(coefs_end, LINES) - pole, per_frame * done, pole)
@@ -210,11 +189,26 @@ def _set_room(coefs, coefs_end, done, per_frame, state, gains, d_gains, powers, 
     d_gain = (load(coefs_end, 0) - gain) * per_frame
     store(gains, 0, halves(gain, gain) * halves(scale, scale))
     store(d_gains, 0, halves(d_gain, d_gain) * halves(scale, scale))
-    powers_f32(halves(pole, pole), powers)
+    pole = halves(pole, pole)
+    powers_f32(pole, powers)
+    if outside(pole - load(state.poles, 0), np.float32(0.0)) != 0:
+        for line in range(LINES):
+            if powers[0, line] != state.poles[line]:
+                settle_pole_f32(state.damping, line, powers)
+        store(state.poles, 0, pole)
+
+
+@njit(**JIT_EXACT)
+def _go_on(state, count):
+    """Finish what a piece has written, and move every place behind it."""
     for line in range(LINES):
-        if powers[0, line] != state.poles[line]:
-            state.poles[line] = powers[0, line]
-            settle_pole_f32(state.damping, line, powers)
+        mirror(state.lines[line], state.line_period[line], state.line_at[line], count)
+        state.line_at[line] = onward(state.line_at[line], count, state.line_period[line])
+    state.predelay_at = onward(state.predelay_at, count, state.predelay_period)
+    for channel in range(2):
+        for k in range(DIFFUSERS):
+            at, period = state.diffuser_at[channel, k], state.diffuser_period[channel, k]
+            state.diffuser_at[channel, k] = onward(at, count, period)
 
 
 @njit(**JIT_EXACT)
@@ -236,62 +230,80 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
     diffusions = scratch_f32(LINES)
     taps = scratch_i64(LINES)
     per_frame = 1.0 / max(frames, 1)
-    wet, dry = np.float32(coefs[_WET]), np.float32(coefs[_DRY])
-    d_wet = np.float32((coefs_end[_WET] - coefs[_WET]) * per_frame)
-    d_dry = np.float32((coefs_end[_DRY] - coefs[_DRY]) * per_frame)
-    level = np.float32(coefs[_LEVEL])
-    d_level = np.float32((coefs_end[_LEVEL] - coefs[_LEVEL]) * per_frame)
-    tap = min(max(np.int64(coefs_end[_PREDELAY]), 0), state.predelay_period - 2 * LANES_F32)
+    wet, dry = np.float32(coefs[WET]), np.float32(coefs[DRY])
+    d_wet = np.float32((coefs_end[WET] - coefs[WET]) * per_frame)
+    d_dry = np.float32((coefs_end[DRY] - coefs[DRY]) * per_frame)
+    level = np.float32(coefs[LEVEL])
+    d_level = np.float32((coefs_end[LEVEL] - coefs[LEVEL]) * per_frame)
+    tap = min(max(np.int64(coefs_end[PREDELAY]), 0), state.predelay_period - 2 * LANES_F32)
     if state.fade >= 1.0 and tap != state.tap_new:
         state.tap_new = tap
         state.fade = 0.0
     fading = state.fade < 1.0
-    moves = False
-    for i in range(LINES, _LEVEL):
-        moves |= coefs[i] != coefs_end[i]
+    fade, fade_step = np.float32(state.fade), np.float32(state.fade_step)
+    # Damping and diffusion; what is in both vectors is looked at twice.
+    far = load(coefs_end, LINES) - load(coefs, LINES)
+    further = load(coefs_end, LEVEL - LANES_F64) - load(coefs, LEVEL - LANES_F64)
+    moves = outside(far, 0.0) + outside(further, 0.0) != 0
 
     for start in range(0, frames, _PIECE):
         count = min(frames - start, _PIECE)
         if moves or start == 0:
             _set_room(coefs, coefs_end, start, per_frame, state, gains, d_gains, powers, diffusions)
         # The lines first: they do not wait for the sound.
+        first = frames_from(start)
         for line in range(LINES):
-            taps[line] = onward(state.line_at[line], LANES_F32, state.line_period[line])
+            ring, period = state.lines[line], state.line_period[line]
+            from_ = onward(state.line_at[line], period - state.line_delay[line], period)
+            taps[line] = from_
+            gain = muladd(first, d_gains[line], gains[line])
+            d_gain = d_gains[line] * np.float32(LANES_F32)
             memory = load_pole_f32(state.damping, line)
             before = memory
             for i in range(0, count, LANES_F32):
                 before = memory
-                gain = muladd(frames_from(start + i), d_gains[line], gains[line])
-                now = gain * read(state.lines[line], taps[line] + i)
-                memory = pole_f32(memory, powers, line, now)
+                memory = pole_f32(memory, powers, line, gain * read(ring, from_ + i))
                 store(lines[line], i, memory[4])
+                gain = gain + d_gain
             store_pole_f32(state.damping, line, memory)
             if count % LANES_F32:
                 cut_pole_f32(state.damping, line, before, powers, count % LANES_F32)
+        # Where everything lies, before anything is written that LLVM thinks might be a place.
+        predelay = _predelay_places(state)
+        left0, right0 = _diffuser_places(state, 0, 0), _diffuser_places(state, 1, 0)
+        left1, right1 = _diffuser_places(state, 0, 1), _diffuser_places(state, 1, 1)
+        left2, right2 = _diffuser_places(state, 0, 2), _diffuser_places(state, 1, 2)
+        tap = (taps[0], taps[1], taps[2], taps[3], taps[4], taps[5], taps[6], taps[7])
         for i in range(0, count, LANES_F32):
             t = frames_from(start + i)
             one, other = load(audio[0], start + i), load(audio[channels - 1], start + i)
             send = muladd(t, d_wet, wet)
-            left = _predelayed(state.predelay[0], state, i, fading, start, send * one)
-            right = _predelayed(state.predelay[1], state, i, fading, start, send * other)
-            for k in range(DIFFUSERS):
-                left = _diffused(state, 0, k, diffusions, i, left)
-                right = _diffused(state, 1, k, diffusions, i, right)
+            weight = muladd(t, fade_step, fade)
+            left = _predelayed(state.predelay[0], predelay, i, fading, weight, send * one)
+            right = _predelayed(state.predelay[1], predelay, i, fading, weight, send * other)
+            left = allpass(state.diffusers[0, 0], left0, i, diffusions[0], left)
+            right = allpass(state.diffusers[1, 0], right0, i, diffusions[3], right)
+            left = allpass(state.diffusers[0, 1], left1, i, diffusions[1], left)
+            right = allpass(state.diffusers[1, 1], right1, i, diffusions[4], right)
+            left = allpass(state.diffusers[0, 2], left2, i, diffusions[2], left)
+            right = allpass(state.diffusers[1, 2], right2, i, diffusions[5], right)
             feed = muladd(t, d_level, level)
             store(sends[0], i, feed * left)
             store(sends[1], i, feed * right)
             # What the two channels hear: orthogonal signs, so their tails differ.
             v = (
-                read(state.lines[0], taps[0] + i), read(state.lines[1], taps[1] + i),
-                read(state.lines[2], taps[2] + i), read(state.lines[3], taps[3] + i),
-                read(state.lines[4], taps[4] + i), read(state.lines[5], taps[5] + i),
-                read(state.lines[6], taps[6] + i), read(state.lines[7], taps[7] + i),
+                read(state.lines[0], tap[0] + i), read(state.lines[1], tap[1] + i),
+                read(state.lines[2], tap[2] + i), read(state.lines[3], tap[3] + i),
+                read(state.lines[4], tap[4] + i), read(state.lines[5], tap[5] + i),
+                read(state.lines[6], tap[6] + i), read(state.lines[7], tap[7] + i),
             )  # fmt: skip
             same, swap = v[0] - v[3] + v[4] - v[7], v[1] - v[2] + v[5] - v[6]
             through = muladd(t, d_dry, dry)
             store(audio[0], start + i, muladd(through, one, same + swap))
             if channels == 2:
                 store(audio[1], start + i, muladd(through, other, same - swap))
+        ats = state.line_at
+        at = (ats[0], ats[1], ats[2], ats[3], ats[4], ats[5], ats[6], ats[7])
         for i in range(0, count, LANES_F32):
             left, right = load(sends[0], i), load(sends[1], i)
             v = hadamard(
@@ -301,22 +313,15 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
                 )
             )  # fmt: skip
             # The two halves of the lines take opposite signs, so no line adds up in phase.
-            _into(state, 0, i, v[0] + left)
-            _into(state, 1, i, v[1] + right)
-            _into(state, 2, i, v[2] + left)
-            _into(state, 3, i, v[3] + right)
-            _into(state, 4, i, v[4] - left)
-            _into(state, 5, i, v[5] - right)
-            _into(state, 6, i, v[6] - left)
-            _into(state, 7, i, v[7] - right)
-        state.predelay_at = onward(state.predelay_at, count, state.predelay_period)
-        for channel in range(2):
-            for k in range(DIFFUSERS):
-                at, period = state.diffuser_at[channel, k], state.diffuser_period[channel, k]
-                state.diffuser_at[channel, k] = onward(at, count, period)
-        for line in range(LINES):
-            at, period = state.line_at[line], state.line_period[line]
-            state.line_at[line] = onward(at, count, period)
+            put(state.lines[0], at[0] + i, v[0] + left)
+            put(state.lines[1], at[1] + i, v[1] + right)
+            put(state.lines[2], at[2] + i, v[2] + left)
+            put(state.lines[3], at[3] + i, v[3] + right)
+            put(state.lines[4], at[4] + i, v[4] - left)
+            put(state.lines[5], at[5] + i, v[5] - right)
+            put(state.lines[6], at[6] + i, v[6] - left)
+            put(state.lines[7], at[7] + i, v[7] - right)
+        _go_on(state, count)
 
     if fading:
         state.fade = min(state.fade + frames * state.fade_step, 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 
-from realtime.dsp.reverb import T60_MIN, T60_SPAN
+from realtime.dsp.room import T60_MIN, T60_SPAN
 from realtime.dsp.units import db_to_gain, gain_to_db
 from realtime.params import BY_ID, IDS
 from realtime.plugins import equaliser

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.dsp.reverb import design_reverb, reverb_chunk, reverb_state
+from realtime.dsp.reverb import reverb_chunk, reverb_state
+from realtime.dsp.room import design_reverb
 from realtime.params import BY_ID
 from tests.support import (
     CUTS,
@@ -152,6 +153,17 @@ def test_a_steady_noise_keeps_its_loudness(room):
     x = noise(rate * 12, 2, 0.1)
     settled = reverberate(x, rate, room=room)[-4 * rate :]
     assert to_db(rms(settled) / rms(x)) == pytest.approx(0.0, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    "rate", [8_000, 9_000, 48_000]
+)  # the first two: rings hardly longer than a piece
+def test_cuts_change_no_bit_however_long_it_plays(rate):
+    x = noise(40_000, 2, 0.1)
+    one, other = (
+        reverberate(x, rate, predelay_ms=20.0, sizes=[n] * (40_000 // n)) for n in (16, 64)
+    )
+    np.testing.assert_array_equal(one, other)
 
 
 # --- stereo ----------------------------------------------------------------------------------
