@@ -16,7 +16,7 @@ from numba import njit
 from realtime.dsp.biquad import MAX_FREQUENCY
 from realtime.dsp.blocks import CHUNK, STEP
 from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64
-from realtime.dsp.lookahead import one_pole_f64, settle
+from realtime.dsp.lookahead import one_pole_f64, scaled_pole_f64, settle
 from realtime.dsp.simd import (
     LANES_F32,
     LANES_F64,
@@ -101,14 +101,15 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
     for channel in range(channels):
         samples = audio[channel]
         last = frames_from(zero) * zero + state.last[channel]
+        last_f = _antiderivative(last)
         for i in range(0, frames, LANES_F32):
             now = load(samples, i) * muladd(frames_from(i), d_gain, gain)
             store(driven, i, now)
-            before = late(last, now, 1)
-            clipped = (before + now) / (_antiderivative(before) + _antiderivative(now))
-            store(u, LANES_F64 + i, first_half(clipped) * (1.0 + _DROOP))
-            store(u, 2 * LANES_F64 + i, second_half(clipped) * (1.0 + _DROOP))
-            last = now
+            now_f = _antiderivative(now)
+            clipped = (late(last, now, 1) + now) / (late(last_f, now_f, 1) + now_f)
+            store(u, LANES_F64 + i, first_half(clipped))
+            store(u, 2 * LANES_F64 + i, second_half(clipped))
+            last, last_f = now, now_f
         state.last[channel] = driven[frames - 1]
         one_pole_f64(state.droop[channel], u, y, -_DROOP, frames)
         start, keep = 0, state.tone_pole
@@ -118,13 +119,12 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
             if keep != 1.0 - tone:
                 keep = 1.0 - tone
                 settle(state.tone[channel], keep)
-            for i in range(LANES_F64 + start, LANES_F64 + end, LANES_F64):
-                store(u, i, tone * load(y, i))
-            one_pole_f64(state.tone[channel], u[start:], y[start:], keep, end - start)
+            scale = (1.0 + _DROOP) * tone
+            scaled_pole_f64(state.tone[channel], y[start:], u[start:], keep, end - start, scale)
             for i in range(start, end, LANES_F32):
                 t = frames_from(i)
-                first = load(y, LANES_F64 - 1 + i) + load(y, LANES_F64 + i)
-                second = load(y, 2 * LANES_F64 - 1 + i) + load(y, 2 * LANES_F64 + i)
+                first = load(u, LANES_F64 - 1 + i) + load(u, LANES_F64 + i)
+                second = load(u, 2 * LANES_F64 - 1 + i) + load(u, 2 * LANES_F64 + i)
                 clean = load(samples, i)
                 dirty = muladd(t, d_level, level) * (half * halves(first, second))
                 store(samples, i, muladd(muladd(t, d_mix, mix), dirty - clean, clean))

@@ -40,9 +40,9 @@ def _larger_of(factor, v, total):
     return larger(factor * v, total)
 
 
-def _recursion(add):
+def _recursion(add, scaled=False):
     @njit(inline="always", **JIT_EXACT)
-    def recursion(history, u, y, pole, count):
+    def recursion(history, u, y, pole, count, scale=1.0):
         pole2 = pole * pole
         pole4 = pole2 * pole2
         pole8 = pole4 * pole4
@@ -55,6 +55,9 @@ def _recursion(add):
         four = add(pole2, late(two, two, 2), two)
         for i in range(LANES_F64, LANES_F64 + count, LANES_F64):
             now = load(u, i)
+            if scaled:
+                now = scale * now
+                store(u, i, now)
             now_two = add(pole, late(one, now, 1), now)
             now_four = add(pole2, late(two, now_two, 2), now_two)
             last = add(pole8, last, add(pole4, late(four, now_four, 4), now_four))
@@ -66,10 +69,11 @@ def _recursion(add):
     return recursion
 
 
-# (history, u, y, pole, count): fill y behind its history from u, `count` frames rounded up to
-# whole vectors. u and y are buffers as above, not the same; their histories come from `history`,
-# which then holds those for the next call.
-one_pole_f64, falling_peak_f64 = _recursion(muladd), _recursion(_larger_of)
+# (history, u, y, pole, count, scale): fill y behind its history from u, `count` frames rounded up
+# to whole vectors. u and y are buffers as above, not the same; their histories come from `history`,
+# which then holds those for the next call. Only the second one scales u, first of all.
+one_pole_f64, scaled_pole_f64 = _recursion(muladd), _recursion(muladd, scaled=True)
+falling_peak_f64 = _recursion(_larger_of)
 
 
 @intrinsic
