@@ -17,6 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from realtime.dsp.biquad_steps import COEFS, I64, KEPT, LAG, LANES, SECTIONS, Y2, Lanes
+from realtime.dsp.blocks import differ
 from realtime.dsp.intrinsics import JIT, scratch_f64, shaped
 
 _ROWS = 2 * LANES  # room in a row of lanes
@@ -204,10 +205,8 @@ def sosfilt_lanes(x, sos, sos_end, state):
     if frames == 0:
         return
     now, then = shaped(sos, (_NUMBERS,)), shaped(sos_end, (_NUMBERS,))
-    moving, stale = False, False
-    for i in range(_NUMBERS):
-        moving |= now[i] != then[i]
-        stale |= now[i] != state.sos[i]
+    moving = differ(now, then, 0, _NUMBERS)
+    stale = differ(now, state.sos, 0, _NUMBERS)
     if moving or stale:
         for i in range(_NUMBERS):
             state.sos[i] = 0.0 if moving else now[i]

@@ -14,6 +14,7 @@ from numba import njit
 from realtime.dsp.intrinsics import JIT, shaped
 from realtime.dsp.simd import (
     LANES_F32,
+    LANES_F64,
     cards_first,
     cards_second,
     evens,
@@ -72,6 +73,16 @@ def all_finite(numbers):
         v = load(flat, i)
         faults = faults + (v - v)
     return outside(faults, 0.0) == 0
+
+
+@njit(inline="always", **JIT)
+def differ(numbers, others, first, count):
+    """Whether any of `count` finite float64 from `first` on do, of a vector's worth or more."""
+    found = 0
+    for i in range(first, first + count - LANES_F64, LANES_F64):
+        found += outside(load(numbers, i) - load(others, i), 0.0)
+    end = first + count - LANES_F64  # once more what the last ones overlap
+    return found + outside(load(numbers, end) - load(others, end), 0.0) != 0
 
 
 @njit(inline="always", **JIT)

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numba import njit
 
-from realtime.dsp.blocks import all_finite
+from realtime.dsp.blocks import all_finite, differ
 from realtime.dsp.delays import (
     MARGINS,
     REACH,
@@ -54,7 +54,6 @@ from realtime.dsp.room import (
 )
 from realtime.dsp.simd import (
     LANES_F32,
-    LANES_F64,
     frames_from,
     halves,
     load,
@@ -241,10 +240,7 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
         state.fade = 0.0
     fading = state.fade < 1.0
     fade, fade_step = np.float32(state.fade), np.float32(state.fade_step)
-    # Damping and diffusion; what is in both vectors is looked at twice.
-    far = load(coefs_end, LINES) - load(coefs, LINES)
-    further = load(coefs_end, LEVEL - LANES_F64) - load(coefs, LEVEL - LANES_F64)
-    moves = outside(far, 0.0) + outside(further, 0.0) != 0
+    moves = differ(coefs, coefs_end, LINES, LEVEL - LINES)  # damping and diffusion
 
     for start in range(0, frames, _PIECE):
         count = min(frames - start, _PIECE)
