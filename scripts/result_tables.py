@@ -61,7 +61,7 @@ def limits() -> str:
         figures = (row["ns_per_frame"], row["waits_ns"], row["works_ns"], row["times_limit"])
         lines.append(f"| {name} | {' | '.join(f'{figure:.1f}' for figure in figures)} |")
     pace = f"{record['wait_ns']:.2f} ns for a multiply-add that waits for the last"
-    return "\n".join([*lines, "", f"Nanoseconds a stereo frame, in chunks of 256; {pace}."])
+    return "\n".join([*lines, "", f"Nanoseconds a stereo frame, in chunks of 512; {pace}."])
 
 
 def gil() -> str:

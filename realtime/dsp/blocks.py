@@ -28,7 +28,7 @@ from realtime.dsp.simd import (
     within,
 )
 
-CHUNK = 256
+CHUNK = 512
 STEP = 64  # frames for which what cannot move with each of them stays: poles
 FAULT_LEVEL = np.float32(32.0)  # +30 dBFS: no converter gives more, so it is no sound
 
