@@ -155,9 +155,8 @@ def test_a_steady_noise_keeps_its_loudness(room):
     assert to_db(rms(settled) / rms(x)) == pytest.approx(0.0, abs=1.0)
 
 
-@pytest.mark.parametrize(
-    "rate", [8_000, 9_000, 48_000]
-)  # the first two: rings hardly longer than a piece
+# Delays shorter than a piece in the first two.
+@pytest.mark.parametrize("rate", [8_000, 9_000, 48_000])
 def test_cuts_change_no_bit_however_long_it_plays(rate):
     x = noise(40_000, 2, 0.1)
     one, other = (
