@@ -182,9 +182,14 @@ def predict_with(model: str | None, first: bool) -> Predict:
     """
 
     def call(x: Audio, reference: Audio, rate: int, reference_rate: int) -> Preset:
-        loaded = predictor(model)
-        from realtime.transfer import answer, predict
+        from realtime.measure import LOADING
 
+        loaded = predictor(model)
+        with LOADING:
+            from realtime import refine
+            from realtime.transfer import answer, predict
+
+            assert refine  # that `predict` loads
         ask = answer if first else predict
         return ask(x, reference, rate, reference_rate=reference_rate, predictor=loaded)
 
@@ -210,7 +215,10 @@ def refine_with(
         stop: threading.Event,
         say: Callable[[str], None],
     ) -> Preset:
-        from realtime.refine import refine
+        from realtime.measure import LOADING
+
+        with LOADING:
+            from realtime.refine import refine
 
         plugins, fixed = hosted.searched(by_hand())
         refined = refine(

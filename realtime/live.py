@@ -144,6 +144,10 @@ def _play(
 
 
 def _in_background(model: str | None) -> Future[Predictor]:
+    # Before a second thread asks for parts of it: begun by two at once it has been left broken.
+    import scipy
+
+    assert scipy
     pool = ThreadPoolExecutor(max_workers=1)
     future = pool.submit(predictor, model)
     pool.shutdown(wait=False)
