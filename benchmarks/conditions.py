@@ -34,8 +34,9 @@ from offline_train.data import DataError, Library, Recording, scan
 from offline_train.evaluate import SEED, Example, draw, select
 from offline_train.metrics import distances, ratio_interval
 from offline_train.pairs import usable
+from realtime.demo import distance_db, third_octaves
 from realtime.features import AudioError
-from realtime.measure import crest_db, loudness_lufs
+from realtime.measure import crest_db, loudness_lufs, third_octaves_db
 from realtime.predictor import EFFECTS_NAME, MODEL_NAME, Predictor, shipped_model
 from realtime.transfer import predict, render
 
@@ -51,9 +52,7 @@ TIMED_SECONDS, TIMED_RUNS = 10.0, 20
 ALIKE = ("the input itself", "the same recording's other half")
 STYLE = ("spectrum dB", "loudness LU", "crest dB")
 MOVES = ("third octave dB", "loudness LU")
-# Thirds of an octave that are heard in speech and music, and how far under the loudest they count.
-CENTRES_HZ = 1_000.0 * 2.0 ** (np.arange(-10, 13) / 3.0)
-HEARD_DB = 50.0
+HEARD_DB = 50.0  # so far under the loudest a third of an octave still counts
 
 
 def pairs(recordings: Sequence[Recording], rate: int, count: int) -> Iterator[tuple[str, Example]]:
@@ -146,33 +145,23 @@ def _parameters(path: Path) -> int:
     return sum(math.prod(t.dims) for t in tensors)
 
 
-def _bands_db(x: Audio) -> npt.NDArray[np.float64]:
-    """Level of each third of an octave, (frames,) -> (bands,)."""
-    power = np.square(np.abs(np.fft.rfft(x.astype(np.float64))))
-    hz = np.fft.rfftfreq(len(x), 1.0 / RATE)
-    low, high = (np.searchsorted(hz, CENTRES_HZ * 2.0**side) for side in (-1 / 6, 1 / 6))
-    totals = np.concatenate([[0.0], np.cumsum(power)])
-    return 10.0 * np.log10(totals[high] - totals[low] + 1e-12)
-
-
 def _loudness(x: Audio) -> float:
     return max(-70.0, loudness_lufs(x[:, None], RATE))
 
 
 def _move(x: Audio, y: Audio) -> list[float]:
     """MOVES of an output from its input; of the bands that are heard, the one that moved most."""
-    before = _bands_db(x)
+    before, after = (third_octaves_db(side[:, None], RATE) for side in (x, y))
     heard = before > before.max() - HEARD_DB
-    return [float(np.abs(_bands_db(y) - before)[heard].max()), abs(_loudness(y) - _loudness(x))]
+    return [float(np.abs(after - before)[heard].max()), abs(_loudness(y) - _loudness(x))]
 
 
 def _apart(x: Audio, reference: Audio) -> list[float]:
     """STYLE of two sounds apart."""
-    ours, theirs = (_bands_db(side) for side in (x, reference))
-    shape = (ours - ours.mean()) - (theirs - theirs.mean())
+    shapes = [third_octaves(side[:, None], RATE) for side in (x, reference)]
     crests = [crest_db(side[:, None]) for side in (x, reference)]
     return [
-        float(np.sqrt(np.mean(np.square(shape)))),
+        distance_db(*shapes),
         abs(_loudness(x) - _loudness(reference)),
         abs(crests[0] - crests[1]),
     ]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from realtime.audio_files import AudioFileError, read_audio
+from realtime.measure import THIRD_OCTAVES_HZ, third_octaves_db
 from realtime.output_files import write_audio
 from realtime.preset import load_preset
 from realtime.synthesis import speech
@@ -23,8 +24,6 @@ from realtime.transfer import render
 SAMPLE_RATE = 48_000
 SECONDS = 12.0
 STYLE = "telephone"
-# Bands where both voices have energy to compare: centres of thirds of an octave, in Hz.
-CENTRES_HZ = 1_000.0 * 2.0 ** (np.arange(-10, 13) / 3.0)
 
 
 class DemoError(ValueError):
@@ -73,15 +72,11 @@ def run(folder: str | os.PathLike[str]) -> int:
 
 
 def third_octaves(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Level in dB of each band of `CENTRES_HZ`, over the mean of all bands.
+    """Level in dB of each band of `THIRD_OCTAVES_HZ`, over the mean of all bands.
 
     audio: (frames, channels), full scale +-1.0
     """
-    power = (np.abs(np.fft.rfft(audio.astype(np.float64), axis=0)) ** 2).mean(axis=1)
-    freqs = np.fft.rfftfreq(len(audio), 1.0 / sample_rate)
-    edges = np.searchsorted(freqs, [CENTRES_HZ * 2.0 ** (-1 / 6), CENTRES_HZ * 2.0 ** (1 / 6)])
-    totals = np.concatenate([[0.0], np.cumsum(power)])
-    levels = 10.0 * np.log10(totals[edges[1]] - totals[edges[0]] + 1e-12)
+    levels = third_octaves_db(audio, sample_rate)
     return levels - levels.mean()
 
 
@@ -105,17 +100,22 @@ def draw(levels: dict[str, np.ndarray], path: Path) -> None:
         "output": {"color": "#1f5f8b", "linewidth": 2.2},
     }
     axes.fill_between(
-        CENTRES_HZ, levels["input"], levels["output"], color="#1f5f8b", alpha=0.07, linewidth=0
+        THIRD_OCTAVES_HZ,
+        levels["input"],
+        levels["output"],
+        color="#1f5f8b",
+        alpha=0.07,
+        linewidth=0,
     )
     for name, look in looks.items():
-        axes.plot(CENTRES_HZ, levels[name], label=name, solid_capstyle="round", **look)
+        axes.plot(THIRD_OCTAVES_HZ, levels[name], label=name, solid_capstyle="round", **look)
     axes.set_xscale("log")
     axes.set_xticks([125, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000])
     axes.xaxis.set_major_formatter(
         FuncFormatter(lambda hz, _: f"{hz / 1000:g} k" if hz >= 1000 else f"{hz:g}")
     )
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlim(CENTRES_HZ[0], CENTRES_HZ[-1])
+    axes.set_xlim(THIRD_OCTAVES_HZ[0], THIRD_OCTAVES_HZ[-1])
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("third-octave level (dB)")
     axes.set_title("The input takes the reference's sound", loc="left")

@@ -144,7 +144,7 @@ def _play(
 
 
 def _in_background(model: str | None) -> Future[Predictor]:
-    # Before a second thread asks for parts of it: begun by two at once it has been left broken.
+    # Numba begins it, too, and does not wait for `measure.LOADING`: so it is there before either.
     import scipy
 
     assert scipy

@@ -1,4 +1,4 @@
-"""What a person can hear, as numbers: loudness, spectrum centroid, crest. For report and capture.
+"""What a person can hear, as numbers: loudness, spectrum and its centroid, crest.
 
 Audio is float32 `(frames, channels)`, full scale +-1.0. Not for the audio thread.
 """
@@ -19,6 +19,8 @@ LOADING = threading.Lock()
 SANE_PEAK = 32.0  # the chain drops louder samples (and those that are no numbers) as faults
 _METER_SECONDS = 0.4  # BS.1770's block: the shortest sound with a loudness
 _FRAME_SECONDS = 0.04
+# Centres of thirds of an octave where voices and most instruments have energy.
+THIRD_OCTAVES_HZ = 1_000.0 * 2.0 ** (np.arange(-10, 13) / 3.0)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,17 @@ def centroid_hz(x: Audio, sample_rate: int) -> float:
     if not total.sum() > 0.0:
         return math.nan
     return float(total @ np.fft.rfftfreq(size, 1.0 / sample_rate) / total.sum())
+
+
+def third_octaves_db(x: Audio, sample_rate: int) -> NDArray[np.float64]:
+    """Level of `x` `(frames, channels)` in each band of `THIRD_OCTAVES_HZ`, in dB."""
+    power = (np.abs(np.fft.rfft(x.astype(np.float64), axis=0)) ** 2).mean(axis=1)
+    freqs = np.fft.rfftfreq(len(x), 1.0 / sample_rate)
+    edges = [THIRD_OCTAVES_HZ * 2.0 ** (-1 / 6), THIRD_OCTAVES_HZ * 2.0 ** (1 / 6)]
+    low, high = np.searchsorted(freqs, edges)
+    totals = np.concatenate([[0.0], np.cumsum(power)])
+    levels: NDArray[np.float64] = 10.0 * np.log10(totals[high] - totals[low] + 1e-12)
+    return levels
 
 
 def crest_db(x: Audio) -> float:
