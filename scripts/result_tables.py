@@ -33,7 +33,7 @@ def latency() -> str:
         f"Microseconds a block, stereo at 48 kHz, {blocks} blocks a row, nothing trimmed. Steady:",
         "the same blocks pass five times, and this is the p99.9 of each one's median over them,",
         "without what the machine does now and then;",
-        f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs, {machine['scheduler']},",
+        f"{_processor(machine)}, {machine['scheduler']},",
         f"load {machine['load_1min']:.1f}; numba {versions['numba']},",
         f"pedalboard {versions['pedalboard']}; {record['date'][:10]}.",
     ]
@@ -77,7 +77,7 @@ def gil() -> str:
     lines += [
         "",
         "Microseconds; blocks of 128 frames at 48 kHz;",
-        f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs; {record['date'][:10]}.",
+        f"{_processor(machine)}; {record['date'][:10]}.",
     ]
     return "\n".join(lines)
 
@@ -137,7 +137,7 @@ def midi() -> str:
         "",
         f"Above, ms from a message's arrival to the sound; a block lasts {block_ms:.2f} ms.",
         "Below, us a block; twice two players side by side.",
-        f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs,",
+        f"{_processor(machine)},",
         f"{machine['scheduler']}, load {machine['load_1min']:.1f}; {record['date'][:10]}.",
     ]
     return "\n".join(lines)
@@ -159,7 +159,7 @@ def plugins() -> str:
     lines += [
         "",
         f"{record['plugin']}, stereo at 48 kHz; microseconds a block, each at its time;",
-        f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs, {machine['scheduler']},",
+        f"{_processor(machine)}, {machine['scheduler']},",
         f"load {machine['load_1min']:.1f}; {record['date'][:10]}.",
     ]
     return "\n".join(lines)
@@ -172,16 +172,16 @@ def transfer() -> str:
     lines = [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * 7]
     for name, rows in record["results"].items():
         for way, row in rows.items():
-            ratios = zip(row["ratio"], row["low"], row["high"], strict=True)
-            shown = [f"{ratio:.3f} ({low:.3f}-{high:.3f})" for ratio, low, high in ratios]
-            cells = [name, way, str(row["pairs"]), shown[0], *(c.split(" ")[0] for c in shown[1:])]
+            first = {key: row[key][0] for key in ("ratio", "low", "high")}
+            others = (f"{ratio:.3f}" for ratio in row["ratio"][1:])
+            cells = [name, way, str(row["pairs"]), _interval(first), *others]
             lines.append(f"| {' | '.join(cells)} | {row['seconds']:.2f} | {row['renders']:.0f} |")
     machine = record["machine"]
     lines += [
         "",
         "What is left of the untouched input's distance from the target, with the 95 % interval;",
         "medians of seconds and renders. Speech at 24 kHz, music at 44.1 kHz, held-out pairs.",
-        f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs, {record['date'][:10]}.",
+        f"{_processor(machine)}, {record['date'][:10]}.",
     ]
     return "\n".join(lines)
 
@@ -193,10 +193,7 @@ def conditions() -> str:
     heads = ["set", *(f"{int(rate) / 1e3:g} kHz" for rate in first["rates"])]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     for kind, rows in record["results"].items():
-        cells = (
-            f"{r['ratio']:.3f} ({r['low']:.3f}-{r['high']:.3f})" for r in rows["rates"].values()
-        )
-        lines.append(f"| {kind} | {' | '.join(cells)} |")
+        lines.append(f"| {kind} | {' | '.join(map(_interval, rows['rates'].values()))} |")
     lines += [
         "",
         "| set | reference | band moved most | 90 % | loudness | 90 % |",
@@ -238,6 +235,16 @@ RESULT_TABLES: dict[str, Callable[[], str]] = {
 def number(value: float) -> str:
     """Three digits, thousands apart."""
     return f"{value:.3g}" if abs(value) < 1_000 else f"{value:,.0f}".replace(",", " ")
+
+
+def _processor(machine: dict[str, Any]) -> str:
+    """What a run was made on."""
+    return f"{machine['cpu']} with {machine['logical_cpus']} logical CPUs"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    """A ratio and its ends."""
+    return f"{row['ratio']:.3f} ({row['low']:.3f}-{row['high']:.3f})"
 
 
 def _result(name: str) -> dict[str, Any]:
