@@ -123,7 +123,10 @@ def _as_far_as_apart(
     if not math.isfinite(louder):  # one of them is too quiet to have a loudness
         return preset
     as_loud = reference * np.float32(10.0 ** (-louder / 20.0))
-    amount = space.shape(dry, space.hear(as_loud, rate, "the reference")) / _ALIKE_DB
+    try:
+        amount = space.shape(dry, space.hear(as_loud, rate)) / _ALIKE_DB
+    except AudioError:  # there is enough sound in all of it, and too little in its loudest piece
+        return preset
     if amount >= 1.0:
         return preset
     less = with_amount(preset.with_plugins(()), amount).with_plugins(preset.plugins)

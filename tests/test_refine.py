@@ -54,6 +54,15 @@ def test_a_sound_that_is_right_already_stays_as_it_is_but_for_a_little():
     assert found.distance <= found.start < 0.5
 
 
+def test_a_reference_of_a_little_sound_now_and_then_is_heard():
+    """Each of its five-second pieces holds less than half a second."""
+    reference = np.zeros(25 * RATE, np.float32)
+    for second in range(1, 25, 5):
+        reference[second * RATE :][: RATE // 5] = REFERENCE[RATE:][: RATE // 5]
+    found = refine(Preset(profile="eq-comp"), INPUT, reference, RATE, 60.0, renders_max=8)
+    assert found.distance < found.start
+
+
 def test_time_and_stop_end_it():
     began = time.monotonic()
     found = refine(Preset(profile="eq-comp"), INPUT, REFERENCE, RATE, 0.5, renders_max=10**6)
