@@ -269,7 +269,7 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
         left0, right0 = _diffuser_places(state, 0, 0), _diffuser_places(state, 1, 0)
         left1, right1 = _diffuser_places(state, 0, 1), _diffuser_places(state, 1, 1)
         left2, right2 = _diffuser_places(state, 0, 2), _diffuser_places(state, 1, 2)
-        tap = (taps[0], taps[1], taps[2], taps[3], taps[4], taps[5], taps[6], taps[7])
+        out_at = (taps[0], taps[1], taps[2], taps[3], taps[4], taps[5], taps[6], taps[7])
         for i in range(0, count, LANES_F32):
             t = frames_from(start + i)
             one, other = load(audio[0], start + i), load(audio[channels - 1], start + i)
@@ -288,10 +288,10 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
             store(sends[1], i, feed * right)
             # What the two channels hear: orthogonal signs, so their tails differ.
             v = (
-                read(state.lines[0], tap[0] + i), read(state.lines[1], tap[1] + i),
-                read(state.lines[2], tap[2] + i), read(state.lines[3], tap[3] + i),
-                read(state.lines[4], tap[4] + i), read(state.lines[5], tap[5] + i),
-                read(state.lines[6], tap[6] + i), read(state.lines[7], tap[7] + i),
+                read(state.lines[0], out_at[0] + i), read(state.lines[1], out_at[1] + i),
+                read(state.lines[2], out_at[2] + i), read(state.lines[3], out_at[3] + i),
+                read(state.lines[4], out_at[4] + i), read(state.lines[5], out_at[5] + i),
+                read(state.lines[6], out_at[6] + i), read(state.lines[7], out_at[7] + i),
             )  # fmt: skip
             same, swap = v[0] - v[3] + v[4] - v[7], v[1] - v[2] + v[5] - v[6]
             through = muladd(t, d_dry, dry)
