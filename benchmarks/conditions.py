@@ -31,7 +31,7 @@ from rich.table import Table
 from benchmarks import command_line
 from benchmarks.machine import describe, write_json
 from offline_train.data import DataError, Library, Recording, scan
-from offline_train.evaluate import SEED, Example, draw, select
+from offline_train.examples import SEED, Example, draw, select
 from offline_train.metrics import distances, ratio_interval
 from offline_train.pairs import usable
 from realtime.demo import distance_db, third_octaves

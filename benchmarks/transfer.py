@@ -27,7 +27,7 @@ from benchmarks import command_line
 from benchmarks.machine import describe, write_json
 from offline_train import baseline
 from offline_train.data import DataError, scan
-from offline_train.evaluate import Example, examples, select
+from offline_train.examples import Example, examples, select
 from offline_train.metrics import METRICS, distances, ratio_interval
 from realtime.features import AudioError
 from realtime.plugins.setting import PluginSetting

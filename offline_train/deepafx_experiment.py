@@ -24,7 +24,8 @@ from offline_train.checkpoint import progress_bars, save
 from offline_train.config import DeepAFxExperiment
 from offline_train.data import DataError, Library, Recording
 from offline_train.deepafx import DeepAFxST, effects
-from offline_train.evaluate import Audio, Example, Method
+from offline_train.evaluate import Audio, Method
+from offline_train.examples import MIN_SPEAKER_SECONDS, Example, draw, select
 from offline_train.losses import audio_loss
 from offline_train.metrics import ratio_interval
 
@@ -45,8 +46,8 @@ def run(
     model.to(device, memory_format=torch.channels_last)  # half the time of a convolution
     seconds = fit(model, [r for r in train if r.rate * 1.1 >= config.sample_rate], config, out)
     print(f"{ROW}: {config.steps} steps of {config.batch}, {seconds:.0f} s of processor time")
-    for kind, rate in evaluate.SETS:
-        held_out = evaluate.select(val, kind, rate)
+    for kind, rate in evaluate.RATES.items():
+        held_out = select(val, kind, rate)
         if not held_out:
             continue
         page = out / f"evaluation-{kind}-{rate}.html"
@@ -111,9 +112,9 @@ def batch(library: Library, config: DeepAFxExperiment, step: int) -> list[Exampl
         if len(made) == config.batch:
             return made
         speaker = library.draw(rng)
-        one = evaluate.draw(library, speaker, 2 * config.frames, config.sample_rate, rng)
+        one = draw(library, speaker, 2 * config.frames, config.sample_rate, rng)
         made += [one] if one is not None else []
-    seconds = min(evaluate.MIN_SPEAKER_SECONDS, 2 * config.frames / config.sample_rate)
+    seconds = min(MIN_SPEAKER_SECONDS, 2 * config.frames / config.sample_rate)
     raise DataError(f"no recordings to train on have {seconds:.1f} s of sound")
 
 

@@ -1,16 +1,13 @@
 """How much of the difference from the target is left: model against untouched input.
 
     python -m offline_train.main evaluate --data DIR [--set speech|music|full] [--rate HZ]
-                                          [--examples N] [--model FILE] [--page FILE]
+                                          [--examples N] [--model FILE] [--page FILE] [--unjoined]
 
 The model goes the way a user goes: `realtime.transfer` predicts with the ONNX file and renders
-with the compiled chain. Protocol: the pairs of `pairs` (the recipe, nothing gentle, nothing the
-same) on held-out speakers, clips of 262,144 samples (524,288 at 44.1 kHz and above): the speaker's
-recordings joined in random order and cut in half, a half that is too short repeated to length,
-so that reference and input never share content. Untouched is the input as it is, at the
-recipe's -12 dBFS peak. Beside the model stand its answer before that is rendered and heard,
-and the rule-based way of `baseline`. Intervals are 95 % ones, by the bootstrap over examples. A
-failure is counted and left out, never scored.
+with the compiled chain. Protocol: the pairs of `examples` (the recipe, nothing gentle, nothing the
+same). Untouched is the input as it is, at the recipe's -12 dBFS peak. Beside the model stand its
+answer before that is rendered and heard, and the rule-based way of `baseline`. Intervals are 95 %
+ones, by the bootstrap over examples. A failure is counted and left out, never scored.
 
 The set `full` is half speech at 24 kHz and half music at 44.1 kHz, its targets behind the chain's
 distortion and reverb as well, each of the two in half of the examples (`effect_pairs`); all three
@@ -35,8 +32,8 @@ from rich.table import Table
 
 from offline_train import baseline, page
 from offline_train.checkpoint import progress_bars
-from offline_train.data import DataError, Library, Recording, scan, synthesised
-from offline_train.effect_pairs import random_effects, with_effects
+from offline_train.data import DataError, Recording, scan, synthesised
+from offline_train.examples import UNJOINED_SECONDS, Example, examples, select, unjoined
 from offline_train.export import ParityError, export_checkpoint
 from offline_train.metrics import (
     METRICS,
@@ -46,7 +43,6 @@ from offline_train.metrics import (
     ratio_interval,
     speech_quality,
 )
-from offline_train.pairs import Pair, make_pair, usable
 from realtime.params import SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.predictor import ModelError, Predictor
 from realtime.transfer import answer, predict, render
@@ -54,13 +50,9 @@ from realtime.transfer import answer, predict, render
 Audio = npt.NDArray[np.float32]
 Method = Callable[[Audio, Audio, int], Audio]  # input, reference, sample rate -> output
 
-SEED = 42
-CLIP_FRAMES = 262_144  # below 44.1 kHz, twice that from there on
-MIN_SPEAKER_SECONDS = 3.0
-SETS = (("speech", 24_000), ("music", 44_100))  # kind and sample rate of those reported
 UNTOUCHED = "untouched"
 HEARD = 4  # examples on the page
-RATES = {"speech": 24_000, "music": 44_100}
+RATES = {"speech": 24_000, "music": 44_100}  # of the sets reported, in Hz
 FULL = "full"
 
 
@@ -77,72 +69,6 @@ class Scores:
     def ratios(self, method: str) -> npt.NDArray[np.float64]:
         """Mean of a method over mean of the untouched input, a metric each; NaN without any."""
         return ratio_interval(self.rows[method], self.rows[UNTOUCHED])[0]
-
-
-@dataclass(frozen=True)
-class Example:
-    """input, target (frames,): the same half; reference (frames,): the other half."""
-
-    input: Audio
-    target: Audio
-    reference: Audio
-
-
-def examples(
-    recordings: Sequence[Recording],
-    sample_rate: int,
-    count: int,
-    seed: int = SEED,
-    full: bool = False,
-) -> list[Example]:
-    """`count` examples by the protocol, speakers in turn. full: with distortion and reverb.
-
-    Raises: DataError where no speaker is usable.
-    """
-    library = Library(recordings)
-    frames = CLIP_FRAMES * (2 if sample_rate >= 44_100 else 1)
-    made: list[Example] = []
-    for turn in range(20 * count):
-        if len(made) == count:
-            break
-        rng = np.random.default_rng([seed, turn])
-        speaker = library.names[turn % len(library.names)]
-        one = draw(library, speaker, frames, sample_rate, rng, full)
-        if one is not None:
-            made.append(one)
-    if not made:
-        raise DataError(f"no speaker has {MIN_SPEAKER_SECONDS:g} s of sound to evaluate on")
-    return made
-
-
-def draw(
-    library: Library,
-    speaker: str,
-    frames: int,
-    sample_rate: int,
-    rng: np.random.Generator,
-    full: bool = False,
-) -> Example | None:
-    """A speaker's example by the protocol, of `frames` in all; None where it is too short or too
-    quiet."""
-    clip = library.clip(speaker, frames / sample_rate, sample_rate, rng)
-    if not usable(clip, sample_rate, min(MIN_SPEAKER_SECONDS, frames / sample_rate)):
-        return None
-    half = len(clip) // 2
-    sides = [np.resize(part, frames // 2) for part in (clip[:half], clip[half : 2 * half])]
-    pair = make_pair(np.concatenate(sides), sample_rate, rng)
-    swap = rng.random() < 0.5
-    if full:
-        pair, _ = with_effects(pair, random_effects(rng))
-    return _cut(pair, swap)
-
-
-def _cut(pair: Pair, swap: bool) -> Example:
-    half = len(pair.input) // 2
-    first, second = slice(0, half), slice(half, 2 * half)
-    if swap:
-        first, second = second, first
-    return Example(pair.input[first], pair.target[first], pair.target[second])
 
 
 def evaluate(
@@ -272,11 +198,6 @@ def together(parts: Sequence[Scores]) -> Scores:
     )
 
 
-def select(recordings: Sequence[Recording], kind: str, sample_rate: int) -> list[Recording]:
-    """Those of one kind whose own rate reaches (nearly) the evaluation's."""
-    return [r for r in recordings if r.kind == kind and r.rate * 1.1 >= sample_rate]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -290,17 +211,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--model", type=Path, help="an ONNX file or a checkpoint; the shipped model"
     )
     parser.add_argument("--page", type=Path, help="where to write the page; below runs/")
+    parser.add_argument(
+        "--unjoined", action="store_true", help="only clips that are one recording each"
+    )
     options = parser.parse_args(arguments)
     full = options.kind == FULL
     kinds = tuple(RATES) if full else (options.kind,)
-    scores = []
+    scores, long = [], f" of {UNJOINED_SECONDS:g} s and more" if options.unjoined else ""
     try:
         runs = [_planned(options, kind, full) for kind in kinds]
         held_out = (scan(options.data) if options.data else synthesised())[1]
         for kind, rate, path in runs:
             chosen = select(held_out, kind, rate)
+            chosen = unjoined(chosen) if options.unjoined else chosen
             if not chosen:
-                raise DataError(f"no held-out {kind} at {rate} Hz")
+                raise DataError(f"no held-out {kind} at {rate} Hz{long}")
             count = -(-options.examples // len(kinds))
             scores.append(run(chosen, kind, rate, count, options.model, path, full))
         if full:

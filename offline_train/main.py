@@ -49,6 +49,7 @@ from offline_train.config import (
     read,
 )
 from offline_train.data import DataError, Recording, scan, synthesised
+from offline_train.examples import select
 from offline_train.export import ParityError, export
 from offline_train.level_training import teach_level
 from offline_train.model import StyleModel
@@ -172,8 +173,8 @@ def run(
     say(f"export: {path} ({size:.2f} MB), onnxruntime within {difference:.1e} of torch")
 
     # evaluate: the file just written, through the real chain
-    for kind, rate in evaluate.SETS:
-        chosen = evaluate.select(val, kind, rate)
+    for kind, rate in evaluate.RATES.items():
+        chosen = select(val, kind, rate)
         if chosen and config.examples:
             page = out / f"evaluation-{kind}-{rate}.html"
             evaluate.run(chosen, kind, rate, config.examples, path, page)

@@ -134,11 +134,11 @@ def test_a_quiet_reference_makes_a_quiet_output():
 
 def test_held_out_speech_comes_much_closer(shared_data: Path):
     pytest.importorskip("torch")
-    from offline_train import data, evaluate
+    from offline_train import data, evaluate, examples
 
-    chosen = evaluate.select(data.scan(shared_data)[1], "speech", RATE)
-    examples = evaluate.examples(chosen, RATE, 16)
-    scores = evaluate.evaluate(examples, RATE, {"model": evaluate.by_model(None)["model"]})
+    chosen = examples.select(data.scan(shared_data)[1], "speech", RATE)
+    pairs = examples.examples(chosen, RATE, 16)
+    scores = evaluate.evaluate(pairs, RATE, {"model": evaluate.by_model(None)["model"]})
     assert not scores.failures
     assert len(scores.rows["model"]) == 16
     assert scores.ratios("model")[0] <= RATIO_LIMIT
@@ -147,10 +147,10 @@ def test_held_out_speech_comes_much_closer(shared_data: Path):
 def test_every_band_is_used_somewhere(shared_data: Path):
     """A band that never moves would be a controller that has not learnt to use it."""
     pytest.importorskip("torch")
-    from offline_train import data, evaluate
+    from offline_train import data, examples
 
-    chosen = evaluate.select(data.scan(shared_data)[1], "speech", RATE)
-    presets = [predict(e.input, e.reference, RATE) for e in evaluate.examples(chosen, RATE, 8)]
+    chosen = examples.select(data.scan(shared_data)[1], "speech", RATE)
+    presets = [predict(e.input, e.reference, RATE) for e in examples.examples(chosen, RATE, 8)]
     for band in range(1, EQ_BANDS + 1):
         gains = [preset[f"eq{band}.gain_db"] for preset in presets]
         assert np.ptp(gains) > 3.0, f"band {band}"

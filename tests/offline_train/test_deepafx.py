@@ -15,7 +15,7 @@ from offline_train.config import CONFIGS, DeepAFxExperiment, read  # noqa: E402
 from offline_train.data import DataError, Library, Recording, synthesised  # noqa: E402
 from offline_train.deepafx import DeepAFxST, effects  # noqa: E402
 from offline_train.deepafx_experiment import batch, by_network, fit  # noqa: E402
-from offline_train.evaluate import select  # noqa: E402
+from offline_train.examples import select  # noqa: E402
 from tests.support import speech_like  # noqa: E402
 
 RATE = 24_000

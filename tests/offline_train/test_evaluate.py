@@ -15,7 +15,8 @@ pytest.importorskip("torch")
 
 from offline_train import baseline, evaluate, page
 from offline_train.data import DataError, Recording, synthesised
-from offline_train.evaluate import Example, Scores, examples
+from offline_train.evaluate import Scores
+from offline_train.examples import CLIP_FRAMES, Example, examples, select, unjoined
 from offline_train.metrics import METRICS, distances, ratio_interval, speech_quality
 from realtime.features import AudioError
 from realtime.measure import loudness_lufs
@@ -27,20 +28,20 @@ X = speech_like(3.0, RATE, 1)
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Example]:
-    held_out = evaluate.select(synthesised()[1], "speech", RATE)
+    held_out = select(synthesised()[1], "speech", RATE)
     return examples(held_out, RATE, 3)
 
 
 def test_examples_are_the_protocols_length_and_repeatable(drawn):
-    again = examples(evaluate.select(synthesised()[1], "speech", RATE), RATE, 3)
+    again = examples(select(synthesised()[1], "speech", RATE), RATE, 3)
     for first, second in zip(drawn, again, strict=True):
         for side in ("input", "target", "reference"):
-            assert getattr(first, side).shape == (evaluate.CLIP_FRAMES // 2,)
+            assert getattr(first, side).shape == (CLIP_FRAMES // 2,)
             assert np.array_equal(getattr(first, side), getattr(second, side))
 
 
 def test_the_full_set_has_the_same_inputs_and_other_targets(drawn):
-    held_out = evaluate.select(synthesised()[1], "speech", RATE)
+    held_out = select(synthesised()[1], "speech", RATE)
     full = examples(held_out, RATE, 3, full=True)
     assert all(np.array_equal(a.input, b.input) for a, b in zip(full, drawn, strict=True))
     moved = [not np.allclose(a.target, b.target, atol=1e-5)
@@ -49,6 +50,21 @@ def test_the_full_set_has_the_same_inputs_and_other_targets(drawn):
     for example, other in zip(full, moved, strict=True):
         if other:  # reference and target are of one recording
             assert np.abs(example.target).max() <= 10.0 ** (-12.0 / 20.0) + 1e-4
+
+
+def test_an_unjoined_clip_is_one_recording(tmp_path):
+    """Of a speaker's recordings at levels 20 dB apart, a joined clip may hold two."""
+    for name, seconds, gain in (("loud", 9.0, 1.0), ("quiet", 9.0, 0.1), ("short", 4.0, 1.0)):
+        sound = (gain * speech_like(seconds, RATE, 3)).astype(np.float32)
+        soundfile.write(tmp_path / f"{name}.wav", sound, RATE, subtype="FLOAT")
+    found = [Recording(path, "speech", "one") for path in sorted(tmp_path.iterdir())]
+    assert [r.path.stem for r in unjoined(found)] == ["loud", "quiet"]
+    apart = [
+        abs(np.log10(np.abs(e.input).max() / np.abs(e.reference).max()))
+        for recordings in (unjoined(found), found)
+        for e in examples(recordings, RATE, 8)
+    ]
+    assert max(apart[:8]) < 0.5 < max(apart[8:])
 
 
 def test_two_sets_together_are_scored_as_one():
