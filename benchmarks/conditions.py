@@ -6,8 +6,9 @@ Held-out recordings, all of them through `realtime.transfer.predict` and the com
 
 - rates: pairs by the recipe of `offline_train.pairs`, the same recordings at 16 to 96 kHz; what is
   left of the MR-STFT distance.
-- alike: the reference is the input itself, or another half of the same untouched recording: how far
-  the output leaves the input, in thirds of an octave and in loudness, where nothing is to be done.
+- alike: the reference is the input itself, or the other half of the same untouched recording, one
+  of 8 s and more at its own rate: how far the output leaves the input, in thirds of an octave and
+  in loudness, where nothing is to be done.
 - unpaired: the reference is a pair's, of another speaker or instrument: how far spectrum, loudness
   and crest are from the reference before and after.
 - seconds: from 10 s of input and reference to parameters, on one thread, median of several.
@@ -31,7 +32,7 @@ from rich.table import Table
 from benchmarks import command_line
 from benchmarks.machine import describe, write_json
 from offline_train.data import DataError, Library, Recording, scan
-from offline_train.examples import SEED, Example, draw, select
+from offline_train.examples import SEED, Example, draw, select, unjoined
 from offline_train.metrics import distances, ratio_interval
 from offline_train.pairs import usable
 from realtime.demo import distance_db, third_octaves
@@ -82,16 +83,16 @@ def rates(recordings: Sequence[Recording], count: int) -> dict[str, Row]:
 
 def alike(recordings: Sequence[Recording], count: int) -> dict[str, Row]:
     """How far an output leaves its input that has the reference's style already: quantiles of the
-    band that moved most, and of the loudness."""
+    band that moved most, and of the loudness. recordings: of which each is used once at most."""
     library = Library(recordings)
     moved: dict[str, list[list[float]]] = {name: [] for name in ALIKE}
-    for turn in range(count):
-        speaker = library.names[turn % len(library.names)]
-        clip = library.clip(speaker, SECONDS, RATE, np.random.default_rng([SEED, turn]))
-        if usable(clip, RATE):
+    for turn, speaker in enumerate(library.names[:count]):
+        rate = library.native_rate(speaker)
+        clip = library.clip(speaker, SECONDS, rate, np.random.default_rng([SEED, turn]))
+        if usable(clip, rate):
             x, other = np.array_split(clip, 2)
             for name, reference in zip(ALIKE, (x, other), strict=True):
-                moved[name].append(_move(x, render(x, predict(x, reference, RATE), RATE)))
+                moved[name].append(_move(x, render(x, predict(x, reference, rate), rate), rate))
     return {
         name: {
             "pairs": len(rows),
@@ -145,15 +146,18 @@ def _parameters(path: Path) -> int:
     return sum(math.prod(t.dims) for t in tensors)
 
 
-def _loudness(x: Audio) -> float:
-    return max(-70.0, loudness_lufs(x[:, None], RATE))
+def _loudness(x: Audio, rate: int) -> float:
+    return max(-70.0, loudness_lufs(x[:, None], rate))
 
 
-def _move(x: Audio, y: Audio) -> list[float]:
+def _move(x: Audio, y: Audio, rate: int) -> list[float]:
     """MOVES of an output from its input; of the bands that are heard, the one that moved most."""
-    before, after = (third_octaves_db(side[:, None], RATE) for side in (x, y))
+    before, after = (third_octaves_db(side[:, None], rate) for side in (x, y))
     heard = before > before.max() - HEARD_DB
-    return [float(np.abs(after - before)[heard].max()), abs(_loudness(y) - _loudness(x))]
+    return [
+        float(np.abs(after - before)[heard].max()),
+        abs(_loudness(y, rate) - _loudness(x, rate)),
+    ]
 
 
 def _apart(x: Audio, reference: Audio) -> list[float]:
@@ -162,7 +166,7 @@ def _apart(x: Audio, reference: Audio) -> list[float]:
     crests = [crest_db(side[:, None]) for side in (x, reference)]
     return [
         distance_db(*shapes),
-        abs(_loudness(x) - _loudness(reference)),
+        abs(_loudness(x, RATE) - _loudness(reference, RATE)),
         abs(crests[0] - crests[1]),
     ]
 
@@ -216,7 +220,7 @@ def main(argv: list[str] | None = None) -> int:
                 raise DataError(f"no {kind} of {WIDE_HZ} Hz or more under {str(args.data)!r}")
             record["results"][kind] = {
                 "rates": rates(wide, args.examples),
-                "alike": alike(wide, args.examples),
+                "alike": alike(unjoined(select(held_out, kind, RATES[0])), args.examples),
                 "unpaired": unpaired(wide, args.examples),
             }
         record["seconds"] = seconds(select(held_out, KINDS[0], WIDE_HZ))
