@@ -20,6 +20,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from rich.table import Table
 from benchmarks import command_line
 from benchmarks.machine import describe, write_json
 from offline_train.data import DataError, Library, Recording, scan
-from offline_train.examples import SEED, Example, draw, select, unjoined
+from offline_train.examples import SEED, Example, in_turn, select, unjoined
 from offline_train.metrics import distances, ratio_interval
 from offline_train.pairs import usable
 from realtime.demo import distance_db, third_octaves
@@ -58,11 +59,7 @@ HEARD_DB = 50.0  # so far under the loudest a third of an octave still counts
 
 def pairs(recordings: Sequence[Recording], rate: int, count: int) -> Iterator[tuple[str, Example]]:
     """Speakers in turn and an example of each, by the recipe; the same clips at every rate."""
-    library = Library(recordings)
-    for turn in range(count):
-        speaker = library.names[turn % len(library.names)]
-        rng = np.random.default_rng([SEED, turn])
-        made = draw(library, speaker, 2 * round(SECONDS * rate / 2), rate, rng)
+    for speaker, made in islice(in_turn(recordings, 2 * round(SECONDS * rate / 2), rate), count):
         if made is not None:
             yield speaker, made
 

@@ -10,8 +10,10 @@ those recordings that need no other.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count as numbers
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -48,20 +50,27 @@ def examples(
 
     Raises: DataError where no speaker is usable.
     """
-    library = Library(recordings)
     frames = CLIP_FRAMES * (2 if sample_rate >= 44_100 else 1)
-    made: list[Example] = []
-    for turn in range(20 * count):
-        if len(made) == count:
-            break
-        rng = np.random.default_rng([seed, turn])
-        speaker = library.names[turn % len(library.names)]
-        one = draw(library, speaker, frames, sample_rate, rng, full)
-        if one is not None:
-            made.append(one)
+    tries = islice(in_turn(recordings, frames, sample_rate, seed, full), 20 * count)
+    made = list(islice((one for _, one in tries if one is not None), count))
     if not made:
         raise DataError(f"no speaker has {MIN_SPEAKER_SECONDS:g} s of sound to evaluate on")
     return made
+
+
+def in_turn(
+    recordings: Sequence[Recording],
+    frames: int,
+    sample_rate: int,
+    seed: int = SEED,
+    full: bool = False,
+) -> Iterator[tuple[str, Example | None]]:
+    """Without end, speakers in turn, and an example of each as `draw` makes it."""
+    library = Library(recordings)
+    for turn in numbers():
+        speaker = library.names[turn % len(library.names)]
+        rng = np.random.default_rng([seed, turn])
+        yield speaker, draw(library, speaker, frames, sample_rate, rng, full)
 
 
 def draw(
