@@ -15,36 +15,33 @@ from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
 from realtime.dsp.blocks import CHUNK, STEP
-from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64
-from realtime.dsp.lookahead import one_pole_f64, scaled_pole_f64, settle
-from realtime.dsp.simd import (
-    LANES_F32,
-    LANES_F64,
-    first_half,
-    frames_from,
-    halves,
-    late,
-    load,
-    muladd,
-    root,
-    second_half,
-    store,
+from realtime.dsp.intrinsics import JIT, scratch_f32, shaped
+from realtime.dsp.lookahead import (
+    POLE_F32,
+    POWERS,
+    cut_pole_f32,
+    load_pole_f32,
+    pole_f32,
+    powers_of,
+    settle_pole_f32,
+    store_pole_f32,
 )
+from realtime.dsp.simd import LANES_F32, frames_from, late, load, muladd, root, store
 from realtime.dsp.units import db_to_gain
 
-# Per channel; the histories are those of lookahead.one_pole_f64: what went in, what came out.
+_POLE = (2, POLE_F32, 1, LANES_F32)  # a memory of lookahead's for each channel
 DISTORTION_STATE = np.dtype(
     [
+        ("droop", np.float32, _POLE),
+        ("tone", np.float32, _POLE),
         ("last", np.float32, (2,)),  # driven sample
-        ("droop", np.float64, (2, 2, LANES_F64)),
-        ("tone", np.float64, (2, 2, LANES_F64)),
-        ("tone_pole", np.float64),  # with which the tone's histories were made
+        ("tone_pole", np.float64),  # with which the tone's memories were made
     ],
     align=True,
 )
 
 _GAIN, _LEVEL, _TONE, _MIX = range(4)
-_BUFFER = CHUNK + LANES_F64
+_VECTOR = np.float32(LANES_F32)
 _REFERENCE = 0.25  # a peak of -12 dBFS keeps its level
 # The quotient averages two samples, which dulls the treble; this pole undoes most of it.
 _DROOP = 0.5
@@ -69,6 +66,38 @@ def _antiderivative(u):
     return root(muladd(u, u, np.float32(1.0)))
 
 
+@njit(inline="always", **JIT)
+def _clip(samples, frames, gain, step, last, clipped):
+    """clipped = what the clipper makes of the driven samples; returns the last vector of those.
+
+    last: the vector before the first one
+    """
+    t = frames_from(np.float32(0.0))
+    last_f = _antiderivative(last)
+    for i in range(0, frames, LANES_F32):
+        now = load(samples, i) * muladd(t, step, gain)
+        now_f = _antiderivative(now)
+        store(clipped, i, (late(last, now, 1) + now) / (late(last_f, now_f, 1) + now_f))
+        last, last_f = now, now_f
+        t = t + _VECTOR
+    return last
+
+
+@njit(inline="always", **JIT)
+def _lift(clipped, frames, rows, powers):
+    """Undo the droop, in place."""
+    droop = load_pole_f32(rows, 0)
+    before = droop
+    for i in range(0, frames, LANES_F32):
+        before = droop
+        droop = pole_f32(before, powers, 0, load(clipped, i))
+        store(clipped, i, droop[4])
+    store_pole_f32(rows, 0, droop)
+    over = frames % LANES_F32
+    if over:
+        cut_pole_f32(rows, 0, before, powers, over)
+
+
 @njit(**JIT)
 def distortion_chunk(audio, frames, coefs, coefs_end, state):
     """Distort a chunk in place while the coefficients go linearly from `coefs` to `coefs_end`.
@@ -76,17 +105,19 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
     [audio-thread] Allocates nothing. Changes `audio` and `state`. The tone moves in steps, every
     STEP frames.
 
+    Three short loops, not one: so many instructions can wait at a time and no more, and in one loop
+    each of them waits for all those before.
+
     audio: a chunk of 1 or 2 channels, full scale +-1.0, of so many frames
     coefs, coefs_end: of design_distortion, at the first frame and behind the last
     state: record of DISTORTION_STATE, zeros = at rest
     Source: Parker, Zavalishin and Le Bivic 2016, "Reducing the aliasing of nonlinear
     waveshaping using continuous-time convolution"; Zavalishin, "The art of VA filter design".
     """
-    channels = audio.shape[0]
-    driven = scratch_f32(CHUNK)
-    u = scratch_f64(_BUFFER)
-    y = scratch_f64(_BUFFER)
-    zero, half = np.float32(0.0), np.float32(0.5)
+    wet, driven = scratch_f32(CHUNK), scratch_f32(LANES_F32)
+    droop_powers = shaped(scratch_f32(POWERS), (POWERS, 1))
+    tone_powers = shaped(scratch_f32(POWERS), (POWERS, 1))
+    powers_of(-_DROOP, droop_powers)
     per_frame = 1.0 / max(frames, 1)
     gain, level, mix = (
         np.float32(coefs[_GAIN]), np.float32(coefs[_LEVEL]), np.float32(coefs[_MIX]),
@@ -96,37 +127,37 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
     d_mix = np.float32((coefs_end[_MIX] - coefs[_MIX]) * per_frame)
     d_tone = (coefs_end[_TONE] - coefs[_TONE]) * per_frame
     step = STEP if d_tone != 0.0 else frames
-    keep = state.tone_pole
+    over = frames % LANES_F32
+    pole = state.tone_pole
 
-    for channel in range(channels):
+    for channel in range(audio.shape[0]):
         samples = audio[channel]
-        last = frames_from(zero) * zero + state.last[channel]
-        last_f = _antiderivative(last)
-        for i in range(0, frames, LANES_F32):
-            now = load(samples, i) * muladd(frames_from(i), d_gain, gain)
-            store(driven, i, now)
-            now_f = _antiderivative(now)
-            clipped = (late(last, now, 1) + now) / (late(last_f, now_f, 1) + now_f)
-            store(u, LANES_F64 + i, first_half(clipped))
-            store(u, 2 * LANES_F64 + i, second_half(clipped))
-            last, last_f = now, now_f
-        state.last[channel] = driven[frames - 1]
-        one_pole_f64(state.droop[channel], u, y, -_DROOP, frames)
-        start, keep = 0, state.tone_pole
+        store(driven, 0, state.last[channel])
+        store(driven, 0, _clip(samples, frames, gain, d_gain, load(driven, 0), wet))
+        state.last[channel] = driven[(frames - 1) % LANES_F32]
+        _lift(wet, frames, state.droop[channel], droop_powers)
+        rows = state.tone[channel]
+        start, pole = 0, state.tone_pole
         while start < frames:
             end = min(start + step, frames)
-            tone = 2.0 * (coefs[_TONE] + d_tone * start)
-            if keep != 1.0 - tone:
-                keep = 1.0 - tone
-                settle(state.tone[channel], keep)
-            scale = (1.0 + _DROOP) * tone
-            scaled_pole_f64(state.tone[channel], y[start:], u[start:], keep, end - start, scale)
+            tone = coefs[_TONE] + d_tone * start
+            powers_of(1.0 - 2.0 * tone, tone_powers)
+            if pole != 1.0 - 2.0 * tone:
+                pole = 1.0 - 2.0 * tone
+                settle_pole_f32(rows, 0, tone_powers)
+            scale = np.float32((1.0 + _DROOP) * tone)
+            low = load_pole_f32(rows, 0)
+            before = low
+            t = frames_from(start)
             for i in range(start, end, LANES_F32):
-                t = frames_from(i)
-                first = load(u, LANES_F64 - 1 + i) + load(u, LANES_F64 + i)
-                second = load(u, 2 * LANES_F64 - 1 + i) + load(u, 2 * LANES_F64 + i)
+                before = low
+                low = pole_f32(before, tone_powers, 0, scale * load(wet, i))
                 clean = load(samples, i)
-                dirty = muladd(t, d_level, level) * (half * halves(first, second))
+                dirty = muladd(t, d_level, level) * (late(before[4], low[4], 1) + low[4])
                 store(samples, i, muladd(muladd(t, d_mix, mix), dirty - clean, clean))
+                t = t + _VECTOR
+            store_pole_f32(rows, 0, low)
+            if end == frames and over:
+                cut_pole_f32(rows, 0, before, tone_powers, over)
             start = end
-    state.tone_pole = keep
+    state.tone_pole = pole

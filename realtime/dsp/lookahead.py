@@ -36,51 +36,43 @@ _I64 = ir.IntType(64)
 
 
 @njit(inline="always", **JIT_EXACT)
-def _larger_of(factor, v, total):
-    return larger(factor * v, total)
+def _falling(factor, v, now):
+    return larger(factor * v, now)
 
 
-def _recursion(add, scaled=False):
-    @njit(inline="always", **JIT_EXACT)
-    def recursion(history, u, y, pole, count, scale=1.0):
-        pole2 = pole * pole
-        pole4 = pole2 * pole2
-        pole8 = pole4 * pole4
-        one, last = load(history[0], 0), load(history[1], 0)
-        store(u, 0, one)
-        store(y, 0, last)
-        # The sums of 2, 4 and 8 frames up to each. Those up to the first in the history are not
-        # whole, and no later frame hears of them.
-        two = add(pole, late(one, one, 1), one)
-        four = add(pole2, late(two, two, 2), two)
-        for i in range(LANES_F64, LANES_F64 + count, LANES_F64):
-            now = load(u, i)
-            if scaled:
-                now = scale * now
-                store(u, i, now)
-            now_two = add(pole, late(one, now, 1), now)
-            now_four = add(pole2, late(two, now_two, 2), now_two)
-            last = add(pole8, last, add(pole4, late(four, now_four, 4), now_four))
-            store(y, i, last)
-            one, two, four = now, now_two, now_four
-        store(history[0], 0, load(u, count))
-        store(history[1], 0, load(y, count))
+@njit(inline="always", **JIT_EXACT)
+def falling_peak_f64(history, u, y, pole, count):
+    """y = the larger of pole y and u, behind its history, `count` frames up to whole vectors.
 
-    return recursion
-
-
-# (history, u, y, pole, count, scale): fill y behind its history from u, `count` frames rounded up
-# to whole vectors. u and y are buffers as above, not the same; their histories come from `history`,
-# which then holds those for the next call. Only the second one scales u, first of all.
-one_pole_f64, scaled_pole_f64 = _recursion(muladd), _recursion(muladd, scaled=True)
-falling_peak_f64 = _recursion(_larger_of)
+    u and y are buffers as above, not the same; their histories come from `history`, which then
+    holds those for the next call.
+    """
+    pole2 = pole * pole
+    pole4 = pole2 * pole2
+    pole8 = pole4 * pole4
+    one, last = load(history[0], 0), load(history[1], 0)
+    store(u, 0, one)
+    store(y, 0, last)
+    # The largest of 2, 4 and 8 frames up to each. Those up to the first in the history are not
+    # whole, and no later frame hears of them.
+    two = _falling(pole, late(one, one, 1), one)
+    four = _falling(pole2, late(two, two, 2), two)
+    for i in range(LANES_F64, LANES_F64 + count, LANES_F64):
+        now = load(u, i)
+        now_two = _falling(pole, late(one, now, 1), now)
+        now_four = _falling(pole2, late(two, now_two, 2), now_two)
+        last = _falling(pole8, last, _falling(pole4, late(four, now_four, 4), now_four))
+        store(y, i, last)
+        one, two, four = now, now_two, now_four
+    store(history[0], 0, load(u, count))
+    store(history[1], 0, load(y, count))
 
 
 @intrinsic
 def lower_pole_f64(typingctx, history, u, y, fast, slow, sign, count):
     """y = the lower of two one-pole steps towards u: r = min(a r + (1-a) u, b r + (1-b) u).
 
-    Arguments as those of one_pole_f64, with two poles a and b; sign -1 for the higher of the two.
+    Arguments as those of falling_peak_f64, with poles a and b; sign -1 for the higher of the two.
     Put into itself, a minimum of sums is one again: four steps are the lowest of five, a^(4-m) b^m
     times the r four frames ago plus what has come in since.
     """
@@ -224,6 +216,17 @@ def powers_f32(poles, powers):
     for i in range(POWERS):
         store(powers[i], 0, poles)
         poles = poles * poles
+
+
+@njit(inline="always", **JIT_EXACT)
+def powers_of(pole, powers):
+    """powers[:, 0] = those powers of one pole, float64: each is rounded once.
+
+    Squares of what was rounded are sixteen times as far off, which a pole near 1 makes the more of.
+    """
+    for i in range(POWERS):
+        powers[i, 0] = np.float32(pole)
+        pole *= pole
 
 
 @njit(inline="always", **JIT_EXACT)
