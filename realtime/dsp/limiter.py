@@ -42,25 +42,24 @@ def limiter_chunk(audio, frames, coefs, state):
 
     [audio-thread] Allocates nothing. Changes `audio` and `state`. Below full scale, and with no
     reduction left to release, the samples pass bit for bit. There is no look-ahead: a peak is
-    turned down at once, by exactly what it takes.
+    turned down at once, by what it takes; the last bit of float32 that rounding may leave over
+    full scale is clipped.
 
     audio: a chunk of 1 or 2 channels, of so many frames; coefs: of design_limiter
     """
     channels = audio.shape[0]
     needed = scratch_f64(_BUFFER)
     held = scratch_f64(_BUFFER)
-    left, right = audio[0], audio[channels - 1]
+    one = np.float32(1.0)
+    left, right = audio[0], audio[channels - 1]  # the same of one channel: written twice, alike
     for i in range(0, frames, LANES_F32):
         peak = larger(magnitude(load(left, i)), magnitude(load(right, i)))
-        peak = larger(peak, np.float32(1.0))
-        store(needed, LANES_F64 + i, 1.0 - 1.0 / first_half(peak))
-        store(needed, 2 * LANES_F64 + i, 1.0 - 1.0 / second_half(peak))
+        enough = one / larger(peak, one)
+        store(needed, LANES_F64 + i, 1.0 - first_half(enough))
+        store(needed, 2 * LANES_F64 + i, 1.0 - second_half(enough))
     falling_peak_f64(state, needed, held, coefs[0], frames)
-    for channel in range(channels):
-        samples = audio[channel]
-        for i in range(0, frames, LANES_F32):
-            v = load(samples, i)
-            first = first_half(v) * (1.0 - load(held, LANES_F64 + i))
-            second = second_half(v) * (1.0 - load(held, 2 * LANES_F64 + i))
-            v = larger(halves(first, second), np.float32(-1.0))
-            store(samples, i, smaller(v, np.float32(1.0)))
+    for i in range(0, frames, LANES_F32):
+        gain = halves(1.0 - load(held, LANES_F64 + i), 1.0 - load(held, 2 * LANES_F64 + i))
+        v, w = gain * load(left, i), gain * load(right, i)
+        store(left, i, smaller(larger(v, -one), one))
+        store(right, i, smaller(larger(w, -one), one))
