@@ -17,6 +17,7 @@ from realtime.dsp.simd import (
     larger,
     load,
     magnitude,
+    outside,
     second_half,
     smaller,
     store,
@@ -25,6 +26,9 @@ from realtime.dsp.units import one_pole
 
 LIMITER_STATE = (2, LANES_F64)  # float64: needed and held reduction (1 - gain), 0 at rest
 RELEASE_MS = 50.0
+# 1 less a reduction up to this is 1 in float32, and the smallest that a sample over full scale
+# needs is four times it: such a reduction changes nothing, now or later, and may stay as it is.
+_UNHEARD = 2.0**-25
 _BUFFER = CHUNK + LANES_F64
 
 
@@ -43,7 +47,7 @@ def limiter_chunk(audio, frames, coefs, state):
     [audio-thread] Allocates nothing. Changes `audio` and `state`. Below full scale, and with no
     reduction left to release, the samples pass bit for bit. There is no look-ahead: a peak is
     turned down at once, by what it takes; the last bit of float32 that rounding may leave over
-    full scale is clipped.
+    full scale is clipped. Where there is nothing to do, all that is done is to look.
 
     audio: a chunk of 1 or 2 channels, of so many frames; coefs: of design_limiter
     """
@@ -52,6 +56,11 @@ def limiter_chunk(audio, frames, coefs, state):
     held = scratch_f64(_BUFFER)
     one = np.float32(1.0)
     left, right = audio[0], audio[channels - 1]  # the same of one channel: written twice, alike
+    over = outside(load(state[1], 0), _UNHEARD)
+    for i in range(0, frames, LANES_F32):
+        over += outside(load(left, i), one) + outside(load(right, i), one)
+    if over == 0:
+        return
     for i in range(0, frames, LANES_F32):
         peak = larger(magnitude(load(left, i)), magnitude(load(right, i)))
         enough = one / larger(peak, one)

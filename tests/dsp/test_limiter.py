@@ -78,6 +78,29 @@ def test_any_cut_into_blocks_sounds_the_same(size, channels):
     np.testing.assert_array_equal(limit(x, 48_000, cut(len(x), size)), limit(x, 48_000))
 
 
+def test_a_limiter_at_rest_is_as_ready_as_one_at_work():
+    """Quiet for so long that nothing is left to release, then over full scale by a little."""
+    rate = 8_000
+    x = noise(5 * rate, 2, 0.3)
+    x /= np.abs(x).max()
+    x[100], x[3 * rate + 5], x[4 * rate] = 5.0, 1.0 + 2.0**-23, 2.0
+    y = limit(x, rate)
+    np.testing.assert_allclose(y, references.limiter(x.astype(np.float64), rate), atol=1e-7)
+    np.testing.assert_array_equal(y[2 * rate : 3 * rate], x[2 * rate : 3 * rate])
+    for size in CUTS:
+        np.testing.assert_array_equal(limit(x, rate, cut(len(x), size)), y)
+
+
+@pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("channel", [0, 1])
+def test_what_is_no_number_does_not_pass(fault, channel):
+    x = noise(1_000, 2, 0.1)
+    x[500, channel] = fault
+    y = limit(x, 48_000, cut(len(x), 64))
+    assert np.all(np.abs(y) <= 1.0)
+    np.testing.assert_array_equal(y[:500], x[:500])
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_release_is_a_time_constant_of_50_ms(rate):
     x = np.full((round(0.2 * rate), 1), 0.1, "f4")
