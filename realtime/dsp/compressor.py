@@ -7,11 +7,12 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.dsp.blocks import CHUNK, STEP
-from realtime.dsp.intrinsics import JIT, scratch_f64, shaped
+from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64, shaped
 from realtime.dsp.lookahead import lower_pole_f64, settle
 from realtime.dsp.simd import (
     LANES_F32,
     LANES_F64,
+    ONWARD,
     first_half,
     frames_from,
     halves,
@@ -78,6 +79,7 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
     """
     channels = audio.shape[0]
     wanted, done = scratch_f64(_BUFFER), scratch_f64(_BUFFER)
+    over = scratch_f32(CHUNK)
     per_frame = 1.0 / max(frames, 1)
     threshold, slope, knee, makeup = (
         np.float32(coefs[_THRESHOLD]), np.float32(coefs[_SLOPE]),
@@ -90,18 +92,24 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
     zero, half, tiny = np.float32(0.0), np.float32(0.5), np.float32(1e-9)
 
     left, right = audio[0], audio[channels - 1]
+    # Short loops, for so many instructions can wait at a time and no more.
+    t = frames_from(zero)
     for i in range(0, frames, LANES_F32):
-        t = frames_from(i)
         level = larger(magnitude(load(left, i)), magnitude(load(right, i)))
         level = larger(level, _FLOOR)
-        over = log2(level) * _DB_PER_OCTAVE - muladd(t, d_threshold, threshold)
+        store(over, i, log2(level) * _DB_PER_OCTAVE - muladd(t, d_threshold, threshold))
+        t = t + ONWARD
+    t = frames_from(zero)
+    for i in range(0, frames, LANES_F32):
+        beyond = load(over, i)
         width = muladd(t, d_knee, knee)
-        bend = smaller(larger(muladd(half, width, over), zero), width)
-        beyond = larger(over - half * width, zero)
+        bend = smaller(larger(muladd(half, width, beyond), zero), width)
+        beyond = larger(beyond - half * width, zero)
         reduction = muladd(bend * bend, half / larger(width, tiny), beyond)
         reduction = (zero - muladd(t, d_slope, slope)) * reduction
         store(wanted, LANES_F64 + i, first_half(reduction))
         store(wanted, 2 * LANES_F64 + i, second_half(reduction))
+        t = t + ONWARD
     # Attack where the target lies below r, else release: of the two one-pole steps that is
     # the lower one where attack is the faster, and the higher one where it is the slower.
     d_attack = (coefs_end[_ATTACK] - coefs[_ATTACK]) * per_frame
@@ -117,11 +125,13 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
             state[1], state[2] = attack, release
         sign = 1.0 if attack <= release else -1.0
         lower_pole_f64(history, wanted[start:], done[start:], attack, release, sign, end - start)
+        t = frames_from(start)
         for i in range(start, end, LANES_F32):
             db = halves(load(done, LANES_F64 + i), load(done, 2 * LANES_F64 + i))
-            db = db + muladd(frames_from(i), d_makeup, makeup)
+            db = db + muladd(t, d_makeup, makeup)
             gain = exp2(db * np.float32(_OCTAVES_PER_DB))
             for channel in range(channels):
                 store(audio[channel], i, gain * load(audio[channel], i))
+            t = t + ONWARD
         start = end
     state[0] = history[1, LANES_F64 - 1]

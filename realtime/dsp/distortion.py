@@ -26,7 +26,7 @@ from realtime.dsp.lookahead import (
     settle_pole_f32,
     store_pole_f32,
 )
-from realtime.dsp.simd import LANES_F32, frames_from, late, load, muladd, root, store
+from realtime.dsp.simd import LANES_F32, ONWARD, frames_from, late, load, muladd, root, store
 from realtime.dsp.units import db_to_gain
 
 _POLE = (2, POLE_F32, 1, LANES_F32)  # a memory of lookahead's for each channel
@@ -41,7 +41,6 @@ DISTORTION_STATE = np.dtype(
 )
 
 _GAIN, _LEVEL, _TONE, _MIX = range(4)
-_VECTOR = np.float32(LANES_F32)
 _REFERENCE = 0.25  # a peak of -12 dBFS keeps its level
 # The quotient averages two samples, which dulls the treble; this pole undoes most of it.
 _DROOP = 0.5
@@ -79,7 +78,7 @@ def _clip(samples, frames, gain, step, last, clipped):
         now_f = _antiderivative(now)
         store(clipped, i, (late(last, now, 1) + now) / (late(last_f, now_f, 1) + now_f))
         last, last_f = now, now_f
-        t = t + _VECTOR
+        t = t + ONWARD
     return last
 
 
@@ -155,7 +154,7 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
                 clean = load(samples, i)
                 dirty = muladd(t, d_level, level) * (late(before[4], low[4], 1) + low[4])
                 store(samples, i, muladd(muladd(t, d_mix, mix), dirty - clean, clean))
-                t = t + _VECTOR
+                t = t + ONWARD
             store_pole_f32(rows, 0, low)
             if end == frames and over:
                 cut_pole_f32(rows, 0, before, tone_powers, over)
