@@ -1,11 +1,10 @@
 """Delay lines as rings that are read and written a vector at a time.
 
 A ring of `period` places has a margin before it and one behind. What is written across its end,
-or near its beginning, is written there as well, so that as many frames as the ring's `reach` can
-be read and written from any place on without a look at where the ring wraps. The period is at
-least a vector longer than the delay: then what is written behind the last frame of a block lands
-where nothing is read. [audio-thread] Everything here works on contiguous float32 arrays and
-allocates nothing.
+or within a vector of its beginning, is written there as well, so that a vector can be read and
+written at any place. The period is at least a vector longer than the delay: then what is written
+behind the last frame of a block lands where nothing is read. [audio-thread] Everything here works
+on contiguous float32 arrays and allocates nothing.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from numba import njit
 from realtime.dsp.intrinsics import JIT_EXACT
 from realtime.dsp.simd import LANES_F32, load, muladd, store
 
-REACH = 64  # at most; no ring is shorter than its reach and a vector
-MARGINS = REACH + 2 * LANES_F32  # what a ring's array holds beyond its period
+MARGINS = 3 * LANES_F32  # what a ring's array holds beyond its period: one before, two behind
 
 
 def period_of(delay):  # type: ignore[no-untyped-def]
-    """The least period of a ring for a delay, or for each of an array. Whole vectors: as long as
-    blocks are, writing stays aligned, and across cache lines it takes 2.4 times as long."""
-    return -(-np.maximum(delay + LANES_F32, REACH + LANES_F32) // LANES_F32) * LANES_F32
+    """The least period of a ring for a delay, or for each of an array, of a vector or more. Whole
+    vectors: as long as blocks are, writing stays aligned, and across cache lines it takes 2.4 times
+    as long."""
+    return -(-(delay + LANES_F32) // LANES_F32) * LANES_F32
 
 
 @functools.cache  # asked for the same few numbers at every change of a parameter
@@ -50,45 +49,66 @@ def onward(at, count, period):
 
 
 @njit(inline="always", **JIT_EXACT)
+def behind(at, frames, period):
+    """The place of the last of a piece's frames, and one: `at` is where its vectors ended."""
+    at -= -frames % LANES_F32
+    return at + period if at < 0 else at
+
+
+@njit(inline="always", **JIT_EXACT)
+def places_of(at, delay, period):
+    """Where a vector goes, where the one lies that went in `delay` frames ago, the period."""
+    return at, onward(at, period - delay, period), period
+
+
+@njit(inline="always", **JIT_EXACT)
+def next_vector(places):
+    """Both places a vector further."""
+    at, delayed_at, period = places
+    return onward(at, LANES_F32, period), onward(delayed_at, LANES_F32, period), period
+
+
+@njit(inline="always", **JIT_EXACT)
 def read(ring, at):
     """The vector from place `at` on."""
     return load(ring, LANES_F32 + at)
 
 
 @njit(inline="always", **JIT_EXACT)
-def write(ring, period, reach, at, v):
-    """Put a vector from place `at` on, which is less than period + reach - a vector."""
-    store(ring, LANES_F32 + at, v)
-    if np.uint64(at - reach) > np.uint64(period - LANES_F32 - reach):  # near either end
-        store(ring, LANES_F32 + (at + period if at < reach else at - period), v)
-
-
-@njit(inline="always", **JIT_EXACT)
 def put(ring, at, v):
-    """`write` without the margins, for REACH frames at most: `mirror` them before they are read."""
+    """`write` without the margins, in a run of vectors: `mirror` the run behind it."""
     store(ring, LANES_F32 + at, v)
 
 
 @njit(inline="always", **JIT_EXACT)
-def mirror(ring, period, at, count):
-    """Write again what was `put` from place `at` on and lies near either end."""
-    if np.uint64(at - REACH) > np.uint64(period - 2 * REACH):
-        for i in range(at, at + count, LANES_F32):
-            write(ring, period, REACH, i, read(ring, i))
+def write(ring, at, period, v):
+    """Put a vector from place `at` on."""
+    put(ring, at, v)
+    if np.uint64(at - LANES_F32) > np.uint64(period - 2 * LANES_F32):  # near either end
+        put(ring, at + period if at < LANES_F32 else at - period, v)
 
 
 @njit(inline="always", **JIT_EXACT)
-def allpass(ring, places, i, g, v):
-    """One Schroeder allpass over a vector: (z^-d - g) / (1 - g z^-d).
+def mirror(ring, at, period, count):
+    """Write again what of a run of vectors, `count` frames from place `at` on, lies near either
+    end. Of a run only the last vector may reach across the ring's."""
+    if at < LANES_F32:
+        put(ring, at + period, read(ring, at))
+    last = at + count - LANES_F32
+    if last > period - LANES_F32:
+        put(ring, last - period, read(ring, last))
 
-    places: where the piece goes, where the one lies that went in d frames ago, the period; i: how
-    far into the piece the vector is.
+
+@njit(inline="always", **JIT_EXACT)
+def allpass(ring, places, g, v):
+    """One Schroeder allpass over a vector: (z^-d - g) / (1 - g z^-d). places: of d frames.
+
     Source: Schroeder 1962, "Natural sounding artificial reverberation".
     """
-    at, delay_at, period = places
-    delayed = read(ring, delay_at + i)
+    at, delayed_at, period = places
+    delayed = read(ring, delayed_at)
     inside = muladd(g, delayed, v)
-    write(ring, period, REACH, at + i, inside)
+    write(ring, at, period, inside)
     return muladd(-g, inside, delayed)
 
 

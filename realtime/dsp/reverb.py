@@ -14,30 +14,26 @@ import math
 import numpy as np
 from numba import njit
 
-from realtime.dsp.blocks import all_finite, differ
+from realtime.dsp.blocks import CHUNK, STEP, all_finite, differ
 from realtime.dsp.delays import (
     MARGINS,
-    REACH,
     allpass,
-    hadamard,
-    mirror,
+    behind,
+    next_vector,
     onward,
     period_of,
+    places_of,
     primes,
-    put,
     read,
     write,
 )
-from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, scratch_i64, shaped
+from realtime.dsp.feedback_network import damp, feed_back
+from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, shaped
 from realtime.dsp.lookahead import (
     POLE_F32,
     POWERS,
-    cut_pole_f32,
-    load_pole_f32,
-    pole_f32,
     powers_f32,
     settle_pole_f32,
-    store_pole_f32,
 )
 from realtime.dsp.room import (
     DIFFUSE,
@@ -65,10 +61,8 @@ from realtime.dsp.simd import (
 
 _CROSSFADE_MS = 20.0  # between two pre-delays
 _EVEN = 1.0 / math.sqrt(LINES)
-# Frames that go through the lines at once: no more than the shortest of them has, at 8 kHz.
-_PIECE = REACH
-_PAIR_SCRATCH = 2 * _PIECE
-_LINE_SCRATCH = LINES * _PIECE
+_ROWS = LINES + 4
+_ROWS_SCRATCH = _ROWS * CHUNK
 _POWERS_SCRATCH = POWERS * LANES_F32
 
 
@@ -149,28 +143,10 @@ def reverb_is_finite(state):
 
 
 @njit(inline="always", **JIT_EXACT)
-def _predelayed(ring, places, i, fading, weight, v):
-    """The vector i frames on, delayed by the tap; fading over, by a weight, where that moves."""
-    at, new_at, old_at, period = places
-    write(ring, period, REACH, at + i, v)
-    new = read(ring, new_at + i)
-    if not fading:
-        return new
-    old = read(ring, old_at + i)
-    return muladd(smaller(weight, np.float32(1.0)), new - old, old)
-
-
-@njit(inline="always", **JIT_EXACT)
-def _predelay_places(state):
-    at, period = state.predelay_at, state.predelay_period
-    new_at, old_at = period - state.tap_new, period - state.tap_old
-    return at, onward(at, new_at, period), onward(at, old_at, period), period
-
-
-@njit(inline="always", **JIT_EXACT)
-def _diffuser_places(state, channel, k):
-    at, period = state.diffuser_at[channel, k], state.diffuser_period[channel, k]
-    return at, onward(at, period - state.diffuser_delay[channel, k], period), period
+def _ramp(coefs, coefs_end, index, per_frame):
+    """A coefficient that goes linearly: what it is at the first frame, its change a frame."""
+    now = coefs[index]
+    return np.float32(now), np.float32((coefs_end[index] - now) * per_frame)
 
 
 @njit(inline="always", **JIT_EXACT)
@@ -197,17 +173,72 @@ def _set_room(coefs, coefs_end, done, per_frame, state, gains, d_gains, powers, 
         store(state.poles, 0, pole)
 
 
-@njit(**JIT_EXACT)
-def _go_on(state, count):
-    """Finish what a piece has written, and move every place behind it."""
-    for line in range(LINES):
-        mirror(state.lines[line], state.line_period[line], state.line_at[line], count)
-        state.line_at[line] = onward(state.line_at[line], count, state.line_period[line])
-    state.predelay_at = onward(state.predelay_at, count, state.predelay_period)
-    for channel in range(2):
-        for k in range(DIFFUSERS):
-            at, period = state.diffuser_at[channel, k], state.diffuser_period[channel, k]
-            state.diffuser_at[channel, k] = onward(at, count, period)
+@njit(inline="always", **JIT_EXACT)
+def _diffuser_places(state, channel, k):
+    at, delay = state.diffuser_at[channel, k], state.diffuser_delay[channel, k]
+    return places_of(at, delay, state.diffuser_period[channel, k])
+
+
+@njit(forceinline=True, **JIT_EXACT)
+def _diffuse(state, channel, sound, start, count, wet, fade, fading, diffusions, moving, sends):
+    """A piece of a channel's sound through the send, its pre-delay and its allpasses."""
+    ring, period = state.predelay[channel], state.predelay_period
+    predelay = places_of(state.predelay_at, state.tap_new, period)
+    old_at = onward(state.predelay_at, period - state.tap_old, period)
+    one = _diffuser_places(state, channel, 0)
+    two = _diffuser_places(state, channel, 1)
+    three = _diffuser_places(state, channel, 2)
+    g = diffusions[DIFFUSERS * channel :]
+    g_one, g_two, g_three = g[0], g[1], g[2]
+    for i in range(0, count, LANES_F32):
+        t = frames_from(start + i if moving else start)
+        write(ring, predelay[0], period, muladd(t, wet[1], wet[0]) * load(sound, start + i))
+        v = read(ring, predelay[1])
+        if fading:
+            old = read(ring, old_at)
+            v = muladd(smaller(muladd(t, fade[1], fade[0]), np.float32(1.0)), v - old, old)
+            old_at = onward(old_at, LANES_F32, period)
+        v = allpass(state.diffusers[channel, 0], one, g_one, v)
+        v = allpass(state.diffusers[channel, 1], two, g_two, v)
+        store(sends[channel], i, allpass(state.diffusers[channel, 2], three, g_three, v))
+        predelay = next_vector(predelay)
+        one, two, three = next_vector(one), next_vector(two), next_vector(three)
+    state.diffuser_at[channel, 0] = behind(one[0], count, one[2])
+    state.diffuser_at[channel, 1] = behind(two[0], count, two[2])
+    state.diffuser_at[channel, 2] = behind(three[0], count, three[2])
+
+
+# Inlined by LLVM: Numba would copy what is there so far at each call, and compile 14 s, not 6.
+@njit(forceinline=True, **JIT_EXACT)
+def _pieces(audio, frames, coefs, coefs_end, state, lines, sends, heard, moving):
+    """The chunk, in pieces of STEP while anything moves, else as long as the lines allow.
+
+    moving: written down as True or False, so that LLVM makes a kernel of each
+    """
+    channels = audio.shape[0]
+    powers = shaped(scratch_f32(_POWERS_SCRATCH), (POWERS, LANES_F32))
+    gains, d_gains = scratch_f32(LANES_F32), scratch_f32(LANES_F32)
+    diffusions = scratch_f32(LINES)
+    per_frame = 1.0 / max(frames, 1)
+    wet, dry = _ramp(coefs, coefs_end, WET, per_frame), _ramp(coefs, coefs_end, DRY, per_frame)
+    level = _ramp(coefs, coefs_end, LEVEL, per_frame)
+    fading = moving and state.fade < 1.0
+    fade = np.float32(state.fade), np.float32(state.fade_step)
+    # No more than the shortest line holds: the lines are read before they are written.
+    piece = STEP if moving else min(CHUNK, state.line_delay[0] // LANES_F32 * LANES_F32)
+
+    for start in range(0, frames, piece):
+        count = min(frames - start, piece)
+        if moving or start == 0:
+            _set_room(coefs, coefs_end, start, per_frame, state, gains, d_gains, powers, diffusions)
+        for channel in range(2):
+            sound = audio[min(channel, channels - 1)]
+            _diffuse(
+                state, channel, sound, start, count, wet, fade, fading, diffusions, moving, sends
+            )
+        state.predelay_at = onward(state.predelay_at, count, state.predelay_period)
+        damp(state, start, count, gains, d_gains, powers, moving, lines, heard)
+        feed_back(state, audio, start, count, level, dry, sends, lines, heard, moving)
 
 
 @njit(**JIT_EXACT)
@@ -221,105 +252,19 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
     coefs, coefs_end: of design_reverb, at the first frame and behind the last
     state: record of REVERB_STATE, of reverb_state
     """
-    channels = audio.shape[0]
-    lines = shaped(scratch_f32(_LINE_SCRATCH), (LINES, _PIECE))
-    sends = shaped(scratch_f32(_PAIR_SCRATCH), (2, _PIECE))
-    powers = shaped(scratch_f32(_POWERS_SCRATCH), (POWERS, LANES_F32))
-    gains, d_gains = scratch_f32(LANES_F32), scratch_f32(LANES_F32)
-    diffusions = scratch_f32(LINES)
-    taps = scratch_i64(LINES)
-    per_frame = 1.0 / max(frames, 1)
-    wet, dry = np.float32(coefs[WET]), np.float32(coefs[DRY])
-    d_wet = np.float32((coefs_end[WET] - coefs[WET]) * per_frame)
-    d_dry = np.float32((coefs_end[DRY] - coefs[DRY]) * per_frame)
-    level = np.float32(coefs[LEVEL])
-    d_level = np.float32((coefs_end[LEVEL] - coefs[LEVEL]) * per_frame)
     tap = min(max(np.int64(coefs_end[PREDELAY]), 0), state.predelay_period - 2 * LANES_F32)
     if state.fade >= 1.0 and tap != state.tap_new:
         state.tap_new = tap
         state.fade = 0.0
-    fading = state.fade < 1.0
-    fade, fade_step = np.float32(state.fade), np.float32(state.fade_step)
-    moves = differ(coefs, coefs_end, LINES, LEVEL - LINES)  # damping and diffusion
-
-    for start in range(0, frames, _PIECE):
-        count = min(frames - start, _PIECE)
-        if moves or start == 0:
-            _set_room(coefs, coefs_end, start, per_frame, state, gains, d_gains, powers, diffusions)
-        # The lines first: they do not wait for the sound.
-        first = frames_from(start)
-        for line in range(LINES):
-            ring, period = state.lines[line], state.line_period[line]
-            from_ = onward(state.line_at[line], period - state.line_delay[line], period)
-            taps[line] = from_
-            gain = muladd(first, d_gains[line], gains[line])
-            d_gain = d_gains[line] * np.float32(LANES_F32)
-            memory = load_pole_f32(state.damping, line)
-            before = memory
-            for i in range(0, count, LANES_F32):
-                before = memory
-                memory = pole_f32(memory, powers, line, gain * read(ring, from_ + i))
-                store(lines[line], i, memory[4])
-                gain = gain + d_gain
-            store_pole_f32(state.damping, line, memory)
-            if count % LANES_F32:
-                cut_pole_f32(state.damping, line, before, powers, count % LANES_F32)
-        # Where everything lies, before anything is written that LLVM thinks might be a place.
-        predelay = _predelay_places(state)
-        left0, right0 = _diffuser_places(state, 0, 0), _diffuser_places(state, 1, 0)
-        left1, right1 = _diffuser_places(state, 0, 1), _diffuser_places(state, 1, 1)
-        left2, right2 = _diffuser_places(state, 0, 2), _diffuser_places(state, 1, 2)
-        out_at = (taps[0], taps[1], taps[2], taps[3], taps[4], taps[5], taps[6], taps[7])
-        for i in range(0, count, LANES_F32):
-            t = frames_from(start + i)
-            one, other = load(audio[0], start + i), load(audio[channels - 1], start + i)
-            send = muladd(t, d_wet, wet)
-            weight = muladd(t, fade_step, fade)
-            left = _predelayed(state.predelay[0], predelay, i, fading, weight, send * one)
-            right = _predelayed(state.predelay[1], predelay, i, fading, weight, send * other)
-            left = allpass(state.diffusers[0, 0], left0, i, diffusions[0], left)
-            right = allpass(state.diffusers[1, 0], right0, i, diffusions[3], right)
-            left = allpass(state.diffusers[0, 1], left1, i, diffusions[1], left)
-            right = allpass(state.diffusers[1, 1], right1, i, diffusions[4], right)
-            left = allpass(state.diffusers[0, 2], left2, i, diffusions[2], left)
-            right = allpass(state.diffusers[1, 2], right2, i, diffusions[5], right)
-            feed = muladd(t, d_level, level)
-            store(sends[0], i, feed * left)
-            store(sends[1], i, feed * right)
-            # What the two channels hear: orthogonal signs, so their tails differ.
-            v = (
-                read(state.lines[0], out_at[0] + i), read(state.lines[1], out_at[1] + i),
-                read(state.lines[2], out_at[2] + i), read(state.lines[3], out_at[3] + i),
-                read(state.lines[4], out_at[4] + i), read(state.lines[5], out_at[5] + i),
-                read(state.lines[6], out_at[6] + i), read(state.lines[7], out_at[7] + i),
-            )  # fmt: skip
-            same, swap = v[0] - v[3] + v[4] - v[7], v[1] - v[2] + v[5] - v[6]
-            through = muladd(t, d_dry, dry)
-            store(audio[0], start + i, muladd(through, one, same + swap))
-            if channels == 2:
-                store(audio[1], start + i, muladd(through, other, same - swap))
-        ats = state.line_at
-        at = (ats[0], ats[1], ats[2], ats[3], ats[4], ats[5], ats[6], ats[7])
-        for i in range(0, count, LANES_F32):
-            left, right = load(sends[0], i), load(sends[1], i)
-            v = hadamard(
-                (
-                    load(lines[0], i), load(lines[1], i), load(lines[2], i), load(lines[3], i),
-                    load(lines[4], i), load(lines[5], i), load(lines[6], i), load(lines[7], i),
-                )
-            )  # fmt: skip
-            # The two halves of the lines take opposite signs, so no line adds up in phase.
-            put(state.lines[0], at[0] + i, v[0] + left)
-            put(state.lines[1], at[1] + i, v[1] + right)
-            put(state.lines[2], at[2] + i, v[2] + left)
-            put(state.lines[3], at[3] + i, v[3] + right)
-            put(state.lines[4], at[4] + i, v[4] - left)
-            put(state.lines[5], at[5] + i, v[5] - right)
-            put(state.lines[6], at[6] + i, v[6] - left)
-            put(state.lines[7], at[7] + i, v[7] - right)
-        _go_on(state, count)
-
-    if fading:
+    # No longer than they must be: what small blocks touch lies close together.
+    room = (min(frames, CHUNK) + LANES_F32 - 1) // LANES_F32 * LANES_F32
+    rows = shaped(scratch_f32(_ROWS_SCRATCH), (_ROWS, room))
+    lines, sends, heard = rows[:LINES], rows[LINES : LINES + 2], rows[LINES + 2 :]
+    if state.fade >= 1.0 and not differ(coefs, coefs_end, 0, PREDELAY):
+        _pieces(audio, frames, coefs, coefs_end, state, lines, sends, heard, False)
+        return
+    _pieces(audio, frames, coefs, coefs_end, state, lines, sends, heard, True)
+    if state.fade < 1.0:
         state.fade = min(state.fade + frames * state.fade_step, 1.0)
         if state.fade >= 1.0:
             state.tap_old = state.tap_new
