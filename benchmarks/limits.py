@@ -62,13 +62,13 @@ KERNELS = {
     # Level, logarithm, curve, exponential, two gains; the ballistics four frames a step, of which
     # a multiply-add and three comparisons wait.
     "compressor": Kernel(waits=4 / 4, f32=48.0, f64=34.0),
-    # A channel: clipper 10, mix 4; two recursions of 4 and a last one, an eighth of it waiting.
-    "distortion": Kernel(waits=2 / 8, f32=2 * 14, f64=2 * 12),
+    # A channel: clipper 10, mix 6, two recursions of 5, of which one in 16 frames waits.
+    "distortion": Kernel(waits=2 * 2 / 16, f32=2 * 26, f64=0.0),
     # Send 2, diffusion 6 x 2, taps 8 x 1, gain 8, damping 8 x 5, Hadamard 24, send 2 + 8, dry 2;
     # no recursion is shorter than a chunk but the damping's, of 16 frames.
     "reverb": Kernel(waits=1 / 16, f32=106.0, f64=0.0),
-    # Peak 3, division 2, recursion 8 with comparisons, gains 2 x 3.
-    "limiter": Kernel(waits=2 / 8, f32=7.0, f64=16.0),
+    # At work. Look 2, peak 3, division 1, gains 2 x 3; recursion 8 with comparisons, 3 from 1.
+    "limiter": Kernel(waits=2 / 8, f32=12.0, f64=11.0),
 }
 
 
@@ -154,10 +154,11 @@ def measure_limits() -> dict[str, Any]:
     coefs = design_chain(PRESET, RATE)
     block = swelling_noise(RATE, 2)[RATE // 8 :][:CHUNK].copy()
     chunk = np.ascontiguousarray(block.T)
+    loud = chunk * np.float32(2.0 / np.abs(chunk).max())
     rows = {}
     runs = (_equaliser, _compressor, _distortion, _reverb, _limiter)
     for (name, kernel), run in zip(KERNELS.items(), runs, strict=True):
-        source = block if name == "equaliser" else chunk
+        source = block if name == "equaliser" else loud if name == "limiter" else chunk
         room = source.copy()
         spent, copying = (
             _best_ns(partial(each, room, source, coefs, states, REPEATS))
