@@ -242,11 +242,12 @@ def main(argv: list[str] | None = None) -> int:
     settings = [(rate, ch, size) for rate in rates for ch in (1, 2) for size in sizes]
     record = describe(("numpy", "numba", "llvmlite", "pedalboard"))
     rows = []
-    with Progress(console=Console(stderr=True)) as progress:
+    # No thread that draws by itself: it would take Python's lock in the middle of a block.
+    with Progress(console=Console(stderr=True), auto_refresh=False) as progress:
         task = progress.add_task("measuring", total=len(settings))
         for rate, channels, size in settings:
             rows.append(measure(rate, channels, size, args.blocks))
-            progress.advance(task)
+            progress.update(task, advance=1, refresh=True)
     record["preset"] = {key: value for key, value in PRESET.items() if value != BY_ID[key].neutral}
     record["results"] = rows
     console = Console(width=None if sys.stdout.isatty() else 150)
