@@ -16,15 +16,15 @@ SPEECH = speech_like(3.0, RATE, 1)
 
 
 def test_a_gain_moves_every_band_and_the_loudness_by_itself() -> None:
-    assert _move(SPEECH, SPEECH) == [0.0, 0.0]
-    assert _move(SPEECH, np.float32(10.0 ** (3.0 / 20.0)) * SPEECH) == pytest.approx(
+    assert _move(SPEECH, SPEECH, RATE) == [0.0, 0.0]
+    assert _move(SPEECH, np.float32(10.0 ** (3.0 / 20.0)) * SPEECH, RATE) == pytest.approx(
         [3.0, 3.0], abs=0.01
     )
 
 
 def test_the_band_that_moved_most_counts() -> None:
     bell = render(SPEECH, Preset({"eq3.freq_hz": 1000.0, "eq3.q": 2.0, "eq3.gain_db": 6.0}), RATE)
-    assert _move(SPEECH, bell)[0] == pytest.approx(6.0, abs=1.0)
+    assert _move(SPEECH, bell, RATE)[0] == pytest.approx(6.0, abs=1.0)
 
 
 def test_spectrum_loudness_and_crest_are_told_apart() -> None:

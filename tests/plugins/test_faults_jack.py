@@ -59,7 +59,7 @@ class Story:
 def dry_share(heard: np.ndarray, aligned: np.ndarray) -> np.ndarray:
     """For each 20 ms: 0 where the plugin is heard, 1 where the input is, between while fading."""
     count = len(heard) // WINDOW
-    y, x = (np.reshape(a[: count * WINDOW], (count, -1)) for a in (heard, aligned))
+    y, x = (np.reshape(a[: count * WINDOW], (count, a.shape[1] * WINDOW)) for a in (heard, aligned))
     level = np.sqrt(np.mean(y**2, 1) / np.mean(x**2, 1))
     return (level - GAIN) / (1.0 - GAIN)
 
@@ -81,6 +81,7 @@ class Play:
     def __init__(self, rig: Rig, live: Live, hand: Hand, fuse: Path, story: Story) -> None:
         self.rig, self.live, self.hand, self.fuse, self.story = rig, live, hand, fuse, story
         self._began = rig.start()
+        self._from = START  # what is waited for comes behind
         time.sleep(START_SECONDS)
         story.delay = delay_of(self.heard(), story.played)
         self.wait(dry=False)
@@ -91,18 +92,20 @@ class Play:
     def fault(self, name: str, fault: int, fuse: str = "") -> None:
         """From now on. fuse: hangs ("h") and crashes ("c") until the plugin is well again."""
         self.fuse.write_text(fuse)
-        self.story.marks[name] = len(self.heard())
+        self.story.marks[name] = self._from = len(self.heard())
         self.hand("faulty.fault", fault)
 
     def wait(self, dry: bool) -> None:
-        """Until the last 100 ms were dry, or through the plugin."""
+        """Until there were 100 ms dry, or through the plugin, behind those last waited for."""
         limit = time.monotonic() + PATIENCE_SECONDS
         while True:
-            end = len(self.heard())
-            last = slice(end - 5 * WINDOW, end)
-            played = self.story.played[last.start - self.story.delay : end - self.story.delay]
-            share = dry_share(self.heard()[last], played)
-            if np.abs(share - dry).max() < 0.02:
+            heard = self.heard()[self._from :]
+            played = self.story.played[self._from - self.story.delay :][: len(heard)]
+            share = dry_share(heard, played)
+            so = np.abs(share - dry) < 0.02
+            ends = [n for n in range(5, len(so) + 1) if so[n - 5 : n].all()]
+            if ends:
+                self._from += ends[0] * WINDOW
                 return
             assert time.monotonic() < limit, f"{share}: {''.join(self.live.said)}"
             time.sleep(0.05)
