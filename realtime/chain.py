@@ -42,7 +42,7 @@ from realtime.dsp.reverb import (
     reverb_chunk,
     reverb_is_finite,
 )
-from realtime.dsp.simd import LANES_F32, ONWARD, frames_from, load, muladd, store
+from realtime.dsp.simd import A_VECTOR_ON, LANES_F32, frames_from, load, muladd, store
 from realtime.native import flush_to_zero, one_record, restore_float_mode
 from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.plugins.rings import INSERTS, end_of_block, exchange_block, exchange_chunk, insert
@@ -156,7 +156,7 @@ def _run_chunk(audio, frames, now, then, sound, state):
         v = muladd(t, step, first)
         for channel in range(audio.shape[0]):
             store(audio[channel], i, v * load(audio[channel], i))
-        t = t + ONWARD
+        t = t + A_VECTOR_ON
     limiter_chunk(audio, frames, then[LIMITER:], state.limiter)
 
 

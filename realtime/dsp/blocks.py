@@ -64,6 +64,13 @@ def take_in(x, gain, gain_end):
 
 
 @njit(inline="always", **JIT)
+def ramp(coefs, coefs_end, index, per_frame):
+    """A coefficient that goes linearly: what it is at the first frame, its change a frame."""
+    now = coefs[index]
+    return np.float32(now), np.float32((coefs_end[index] - now) * per_frame)
+
+
+@njit(inline="always", **JIT)
 def all_finite(numbers):
     """Whether every one of a contiguous array is, whose size is that of whole vectors."""
     flat = shaped(numbers, (numbers.size,))

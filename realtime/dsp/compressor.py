@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from realtime.dsp.blocks import CHUNK, STEP
+from realtime.dsp.blocks import CHUNK, STEP, ramp
 from realtime.dsp.intrinsics import JIT, scratch_f32, scratch_f64, shaped
 from realtime.dsp.lookahead import lower_pole_f64, settle
 from realtime.dsp.simd import (
+    A_VECTOR_ON,
     LANES_F32,
     LANES_F64,
-    ONWARD,
     first_half,
     frames_from,
     halves,
@@ -81,14 +81,10 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
     wanted, done = scratch_f64(_BUFFER), scratch_f64(_BUFFER)
     over = scratch_f32(CHUNK)
     per_frame = 1.0 / max(frames, 1)
-    threshold, slope, knee, makeup = (
-        np.float32(coefs[_THRESHOLD]), np.float32(coefs[_SLOPE]),
-        np.float32(coefs[_KNEE]), np.float32(coefs[_MAKEUP]),
-    )  # fmt: skip
-    d_threshold = np.float32((coefs_end[_THRESHOLD] - coefs[_THRESHOLD]) * per_frame)
-    d_slope = np.float32((coefs_end[_SLOPE] - coefs[_SLOPE]) * per_frame)
-    d_knee = np.float32((coefs_end[_KNEE] - coefs[_KNEE]) * per_frame)
-    d_makeup = np.float32((coefs_end[_MAKEUP] - coefs[_MAKEUP]) * per_frame)
+    threshold, d_threshold = ramp(coefs, coefs_end, _THRESHOLD, per_frame)
+    slope, d_slope = ramp(coefs, coefs_end, _SLOPE, per_frame)
+    knee, d_knee = ramp(coefs, coefs_end, _KNEE, per_frame)
+    makeup, d_makeup = ramp(coefs, coefs_end, _MAKEUP, per_frame)
     zero, half, tiny = np.float32(0.0), np.float32(0.5), np.float32(1e-9)
 
     left, right = audio[0], audio[channels - 1]
@@ -98,7 +94,7 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
         level = larger(magnitude(load(left, i)), magnitude(load(right, i)))
         level = larger(level, _FLOOR)
         store(over, i, log2(level) * _DB_PER_OCTAVE - muladd(t, d_threshold, threshold))
-        t = t + ONWARD
+        t = t + A_VECTOR_ON
     t = frames_from(zero)
     for i in range(0, frames, LANES_F32):
         beyond = load(over, i)
@@ -109,7 +105,7 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
         reduction = (zero - muladd(t, d_slope, slope)) * reduction
         store(wanted, LANES_F64 + i, first_half(reduction))
         store(wanted, 2 * LANES_F64 + i, second_half(reduction))
-        t = t + ONWARD
+        t = t + A_VECTOR_ON
     # Attack where the target lies below r, else release: of the two one-pole steps that is
     # the lower one where attack is the faster, and the higher one where it is the slower.
     d_attack = (coefs_end[_ATTACK] - coefs[_ATTACK]) * per_frame
@@ -132,6 +128,6 @@ def compressor_chunk(audio, frames, coefs, coefs_end, state):
             gain = exp2(db * np.float32(_OCTAVES_PER_DB))
             for channel in range(channels):
                 store(audio[channel], i, gain * load(audio[channel], i))
-            t = t + ONWARD
+            t = t + A_VECTOR_ON
         start = end
     state[0] = history[1, LANES_F64 - 1]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.dsp.biquad import MAX_FREQUENCY
-from realtime.dsp.blocks import CHUNK, STEP
+from realtime.dsp.blocks import CHUNK, STEP, ramp
 from realtime.dsp.intrinsics import JIT, scratch_f32, shaped
 from realtime.dsp.lookahead import (
     POLE_F32,
@@ -26,7 +26,7 @@ from realtime.dsp.lookahead import (
     settle_pole_f32,
     store_pole_f32,
 )
-from realtime.dsp.simd import LANES_F32, ONWARD, frames_from, late, load, muladd, root, store
+from realtime.dsp.simd import A_VECTOR_ON, LANES_F32, frames_from, late, load, muladd, root, store
 from realtime.dsp.units import db_to_gain
 
 _POLE = (2, POLE_F32, 1, LANES_F32)  # a memory of lookahead's for each channel
@@ -78,7 +78,7 @@ def _clip(samples, frames, gain, step, last, clipped):
         now_f = _antiderivative(now)
         store(clipped, i, (late(last, now, 1) + now) / (late(last_f, now_f, 1) + now_f))
         last, last_f = now, now_f
-        t = t + ONWARD
+        t = t + A_VECTOR_ON
     return last
 
 
@@ -118,12 +118,9 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
     tone_powers = shaped(scratch_f32(POWERS), (POWERS, 1))
     powers_of(-_DROOP, droop_powers)
     per_frame = 1.0 / max(frames, 1)
-    gain, level, mix = (
-        np.float32(coefs[_GAIN]), np.float32(coefs[_LEVEL]), np.float32(coefs[_MIX]),
-    )  # fmt: skip
-    d_gain = np.float32((coefs_end[_GAIN] - coefs[_GAIN]) * per_frame)
-    d_level = np.float32((coefs_end[_LEVEL] - coefs[_LEVEL]) * per_frame)
-    d_mix = np.float32((coefs_end[_MIX] - coefs[_MIX]) * per_frame)
+    gain, d_gain = ramp(coefs, coefs_end, _GAIN, per_frame)
+    level, d_level = ramp(coefs, coefs_end, _LEVEL, per_frame)
+    mix, d_mix = ramp(coefs, coefs_end, _MIX, per_frame)
     d_tone = (coefs_end[_TONE] - coefs[_TONE]) * per_frame
     step = STEP if d_tone != 0.0 else frames
     over = frames % LANES_F32
@@ -154,7 +151,7 @@ def distortion_chunk(audio, frames, coefs, coefs_end, state):
                 clean = load(samples, i)
                 dirty = muladd(t, d_level, level) * (late(before[4], low[4], 1) + low[4])
                 store(samples, i, muladd(muladd(t, d_mix, mix), dirty - clean, clean))
-                t = t + ONWARD
+                t = t + A_VECTOR_ON
             store_pole_f32(rows, 0, low)
             if end == frames and over:
                 cut_pole_f32(rows, 0, before, tone_powers, over)

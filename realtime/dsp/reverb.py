@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numba import njit
 
-from realtime.dsp.blocks import CHUNK, STEP, all_finite, differ
+from realtime.dsp.blocks import CHUNK, STEP, all_finite, differ, ramp
 from realtime.dsp.delays import (
     MARGINS,
     allpass,
@@ -143,13 +143,6 @@ def reverb_is_finite(state):
 
 
 @njit(inline="always", **JIT_EXACT)
-def _ramp(coefs, coefs_end, index, per_frame):
-    """A coefficient that goes linearly: what it is at the first frame, its change a frame."""
-    now = coefs[index]
-    return np.float32(now), np.float32((coefs_end[index] - now) * per_frame)
-
-
-@njit(inline="always", **JIT_EXACT)
 def _set_room(coefs, coefs_end, done, per_frame, state, gains, d_gains, powers, diffusions):
     """Damping and diffusion as they are `done` frames into a chunk; with that damping, the gains
     at the chunk's first frame and their change a frame. A line is a lane."""
@@ -220,8 +213,8 @@ def _pieces(audio, frames, coefs, coefs_end, state, lines, sends, heard, moving)
     gains, d_gains = scratch_f32(LANES_F32), scratch_f32(LANES_F32)
     diffusions = scratch_f32(LINES)
     per_frame = 1.0 / max(frames, 1)
-    wet, dry = _ramp(coefs, coefs_end, WET, per_frame), _ramp(coefs, coefs_end, DRY, per_frame)
-    level = _ramp(coefs, coefs_end, LEVEL, per_frame)
+    wet, dry = ramp(coefs, coefs_end, WET, per_frame), ramp(coefs, coefs_end, DRY, per_frame)
+    level = ramp(coefs, coefs_end, LEVEL, per_frame)
     fading = moving and state.fade < 1.0
     fade = np.float32(state.fade), np.float32(state.fade_step)
     # No more than the shortest line holds: the lines are read before they are written.

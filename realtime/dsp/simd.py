@@ -23,7 +23,7 @@ from numba.extending import intrinsic, lower_builtin, register_model
 from realtime.dsp.intrinsics import pulled, vector_muladd
 
 LANES_F32, LANES_F64 = 16, 8
-ONWARD = np.float32(LANES_F32)  # added to what `frames_from` gives, it gives the next vector's
+A_VECTOR_ON = np.float32(LANES_F32)  # added to what `frames_from` gives, it gives the next vector's
 _I32 = ir.IntType(32)
 
 
