@@ -68,8 +68,8 @@ KERNELS = {
     # Send 2, diffusion 6 x 2, taps 8 x 1, gain 8, damping 8 x 5, Hadamard 24, send 2 + 8, dry 2;
     # no recursion is shorter than a chunk but the damping's, of 16 frames.
     "reverb": Kernel(waits=1 / 16, f32=106.0, f64=0.0),
-    # At work. Look 2, peak 3, division 1, gains 2 x 3; recursion 8 with comparisons, 3 from 1.
-    "limiter": Kernel(waits=2 / 8, f32=12.0, f64=11.0),
+    # At work. Peak 3, division 1, gains 2 x 3; recursion 8 with comparisons, 3 from 1.
+    "limiter": Kernel(waits=2 / 8, f32=10.0, f64=11.0),
 }
 
 

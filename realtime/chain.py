@@ -30,11 +30,11 @@ from realtime.coefficients import (
     fade_frames,
 )
 from realtime.dsp.biquad_lanes import PEQ_STATE, sosfilt_lanes
-from realtime.dsp.blocks import CHUNK, all_finite, join, split, take_in
+from realtime.dsp.blocks import CHUNK, all_finite, split, take_in
 from realtime.dsp.compressor import COMPRESSOR_HISTORY, COMPRESSOR_STATE, compressor_chunk
 from realtime.dsp.distortion import DISTORTION_STATE, distortion_chunk
 from realtime.dsp.intrinsics import JIT, block_at, scratch_f32, scratch_f64, shaped
-from realtime.dsp.limiter import LIMITER_STATE, limiter_chunk
+from realtime.dsp.limiter import LIMITER_STATE, limit
 from realtime.dsp.reverb import (
     REVERB_STATE,
     prepare_reverb,
@@ -42,7 +42,6 @@ from realtime.dsp.reverb import (
     reverb_chunk,
     reverb_is_finite,
 )
-from realtime.dsp.simd import A_VECTOR_ON, LANES_F32, frames_from, load, muladd, store
 from realtime.native import flush_to_zero, one_record, restore_float_mode
 from realtime.params import EQ_BANDS, SAMPLE_RATE_MAX, SAMPLE_RATE_MIN
 from realtime.plugins.rings import INSERTS, end_of_block, exchange_block, exchange_chunk, insert
@@ -104,8 +103,8 @@ def _equalise(x, now, then, state):
 
 
 @njit(inline="always", **JIT)
-def _run_chunk(audio, frames, now, then, sound, state):
-    """One chunk through every stage behind the equaliser.
+def _run_chunk(x, audio, frames, now, then, sound, state):
+    """One chunk through every stage behind the equaliser, and into the block's part x.
 
     sound: whether the stages before were. A stage whose state is not finite is put to rest and
     its output silenced, so that the stages behind it hear nothing of it.
@@ -150,14 +149,7 @@ def _run_chunk(audio, frames, now, then, sound, state):
         gain *= state.recovery
         gain_end *= end
         state.recovery = end
-    first, step = np.float32(gain), np.float32((gain_end - gain) / frames)
-    t = frames_from(np.float32(0.0))
-    for i in range(0, frames, LANES_F32):
-        v = muladd(t, step, first)
-        for channel in range(audio.shape[0]):
-            store(audio[channel], i, v * load(audio[channel], i))
-        t = t + A_VECTOR_ON
-    limiter_chunk(audio, frames, then[LIMITER:], state.limiter)
+    limit(audio, x, gain, gain_end, then[LIMITER:], state.limiter)
 
 
 @njit(inline="always", **JIT)
@@ -173,8 +165,7 @@ def _run_slice(x, now, then, state):
         count = min(CHUNK, frames - start)
         piece = x[start : start + count]
         split(piece, audio)
-        _run_chunk(audio, count, now, then, sound, state)
-        join(audio, piece)
+        _run_chunk(piece, audio, count, now, then, sound, state)
 
 
 @njit(**JIT)

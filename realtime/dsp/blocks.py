@@ -13,6 +13,7 @@ from numba import njit
 
 from realtime.dsp.intrinsics import JIT, shaped
 from realtime.dsp.simd import (
+    A_VECTOR_ON,
     LANES_F32,
     LANES_F64,
     cards_first,
@@ -114,21 +115,44 @@ def split(x, audio):
 
 
 @njit(inline="always", **JIT)
-def join(audio, x):
-    """Block = chunk."""
+def join(audio, x, gain, gain_end):
+    """Block = chunk, turned up by a gain that goes linearly from `gain` to `gain_end`; returns how
+    many samples of it lie beyond full scale, or are no number."""
     frames, channels = x.shape
     samples = shaped(x, (frames * channels,))
     left, right = audio[0], audio[channels - 1]
     whole = frames // LANES_F32 * LANES_F32
+    first, step = np.float32(gain), np.float32((gain_end - gain) / max(frames, 1))
+    t, one, over = frames_from(np.float32(0.0)), np.float32(1.0), 0
     if channels == 2:
         for i in range(0, whole, LANES_F32):
-            v, w = load(left, i), load(right, i)
+            volume = muladd(t, step, first)
+            v, w = volume * load(left, i), volume * load(right, i)
+            over += outside(v, one) + outside(w, one)
             store(samples, 2 * i, cards_first(v, w))
             store(samples, 2 * i + LANES_F32, cards_second(v, w))
-        for i in range(whole, frames):
-            samples[2 * i], samples[2 * i + 1] = left[i], right[i]
+            t = t + A_VECTOR_ON
     else:
         for i in range(0, whole, LANES_F32):
-            store(samples, i, load(left, i))
-        for i in range(whole, frames):
-            samples[i] = left[i]
+            v = muladd(t, step, first) * load(left, i)
+            over += outside(v, one)
+            store(samples, i, v)
+            t = t + A_VECTOR_ON
+    for i in range(whole, frames):
+        for channel in range(channels):
+            v = (np.float32(i) * step + first) * audio[channel, i]
+            over += 0 if abs(v) <= one else 1
+            x[i, channel] = v
+    return over
+
+
+@njit(inline="always", **JIT)
+def turn_up(audio, frames, gain, gain_end):
+    """Apply to a chunk a gain that goes linearly from `gain` to `gain_end`."""
+    first, step = np.float32(gain), np.float32((gain_end - gain) / frames)
+    t = frames_from(np.float32(0.0))
+    for i in range(0, frames, LANES_F32):
+        volume = muladd(t, step, first)
+        for channel in range(audio.shape[0]):
+            store(audio[channel], i, volume * load(audio[channel], i))
+        t = t + A_VECTOR_ON

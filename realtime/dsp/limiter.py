@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from realtime.dsp.blocks import CHUNK
+from realtime.dsp.blocks import CHUNK, join, turn_up
 from realtime.dsp.intrinsics import JIT, scratch_f64
 from realtime.dsp.lookahead import falling_peak_f64
 from realtime.dsp.simd import (
@@ -47,7 +47,7 @@ def limiter_chunk(audio, frames, coefs, state):
     [audio-thread] Allocates nothing. Changes `audio` and `state`. Below full scale, and with no
     reduction left to release, the samples pass bit for bit. There is no look-ahead: a peak is
     turned down at once, by what it takes; the last bit of float32 that rounding may leave over
-    full scale is clipped. Where there is nothing to do, all that is done is to look.
+    full scale is clipped.
 
     audio: a chunk of 1 or 2 channels, of so many frames; coefs: of design_limiter
     """
@@ -56,11 +56,6 @@ def limiter_chunk(audio, frames, coefs, state):
     held = scratch_f64(_BUFFER)
     one = np.float32(1.0)
     left, right = audio[0], audio[channels - 1]  # the same of one channel: written twice, alike
-    over = outside(load(state[1], 0), _UNHEARD)
-    for i in range(0, frames, LANES_F32):
-        over += outside(load(left, i), one) + outside(load(right, i), one)
-    if over == 0:
-        return
     for i in range(0, frames, LANES_F32):
         peak = larger(magnitude(load(left, i)), magnitude(load(right, i)))
         enough = one / larger(peak, one)
@@ -72,3 +67,17 @@ def limiter_chunk(audio, frames, coefs, state):
         v, w = gain * load(left, i), gain * load(right, i)
         store(left, i, smaller(larger(v, -one), one))
         store(right, i, smaller(larger(w, -one), one))
+
+
+@njit(inline="always", **JIT)
+def limit(audio, x, gain, gain_end, coefs, state):
+    """Block = chunk, turned up by a gain that goes linearly and held within +-1.0.
+
+    [audio-thread] Allocates nothing. Changes `audio`, `x` and `state`. With nothing over full
+    scale, and nothing left to release, limiter_chunk would change nothing and is passed by.
+    """
+    if join(audio, x, gain, gain_end) == 0 and outside(load(state[1], 0), _UNHEARD) == 0:
+        return
+    turn_up(audio, x.shape[0], gain, gain_end)
+    limiter_chunk(audio, x.shape[0], coefs, state)
+    join(audio, x, 1.0, 1.0)

@@ -216,7 +216,7 @@ def exchange_block(x, addresses):
         piece = x[start : start + count]
         split(piece, audio)
         exchange_chunk(audio, count, addresses)
-        join(audio, piece)
+        join(audio, piece, 1.0, 1.0)
 
 
 @njit(**JIT)

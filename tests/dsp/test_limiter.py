@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from realtime.dsp.limiter import LIMITER_STATE, design_limiter, limiter_chunk
+from realtime.dsp import limiter
+from realtime.dsp.limiter import LIMITER_STATE, design_limiter
 from tests.dsp import references
 from tests.support import CUTS, RATES, bursts, cut, in_blocks, in_chunks, noise
 
@@ -26,11 +27,16 @@ some_blocks = st.tuples(st.integers(1, 200), st.integers(1, 2)).flatmap(
 )
 
 
-def limit(x, sample_rate, sizes=None, state=None):
+def limit(x, sample_rate, sizes=None, state=None, volume=(1.0, 1.0)):
     coefs = design_limiter(sample_rate)
     state = np.zeros(LIMITER_STATE) if state is None else state
-    kernel = in_chunks(lambda b, n: limiter_chunk(b, n, coefs, state))
-    return in_blocks(kernel, x, sizes or [len(x)])
+
+    def kernel(chunk, frames):
+        block = np.empty((frames, len(chunk)), np.float32)
+        limiter.limit(chunk, block, *volume, coefs, state)
+        chunk[:, :frames] = block.T
+
+    return in_blocks(in_chunks(kernel), x, sizes or [len(x)])
 
 
 @settings(deadline=None, max_examples=200)
@@ -89,6 +95,18 @@ def test_a_limiter_at_rest_is_as_ready_as_one_at_work():
     np.testing.assert_array_equal(y[2 * rate : 3 * rate], x[2 * rate : 3 * rate])
     for size in CUTS:
         np.testing.assert_array_equal(limit(x, rate, cut(len(x), size)), y)
+
+
+@pytest.mark.parametrize("frames", [512, 301, 5])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("peak", [0.4, 3.0])
+def test_the_volume_comes_before_the_limiter(frames, channels, peak):
+    """From 0.5 to 2 over a chunk: below full scale nothing else happens to the sound."""
+    x = noise(frames, channels, 0.3)
+    x *= peak / np.abs(x).max()
+    louder = x * np.linspace(0.5, 2.0, frames, endpoint=False)[:, None]
+    expected = louder if peak < 0.5 else references.limiter(louder, 48_000)
+    np.testing.assert_allclose(limit(x, 48_000, volume=(0.5, 2.0)), expected, atol=3e-7)
 
 
 @pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf])
