@@ -17,8 +17,19 @@ def parser(module: str, description: str | None) -> argparse.ArgumentParser:
     """For `python -m benchmarks.<module>`, described by its docstring; it has --json FILE."""
     made = argparse.ArgumentParser(prog=f"python -m benchmarks.{module}", description=description)
     made.formatter_class = argparse.RawDescriptionHelpFormatter
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    made.add_argument("--json", type=_json_file, metavar="FILE", help="write the results here")
     return made
+
+
+def _json_file(given: str) -> Path:
+    """Refused before anything is measured, not behind it."""
+    file = Path(given)
+    if not file.resolve().parent.is_dir():
+        folder = str(file.resolve().parent)
+        raise argparse.ArgumentTypeError(f"folder {folder!r} does not exist")
+    if file.is_dir():
+        raise argparse.ArgumentTypeError(f"{given!r} is a folder")
+    return file
 
 
 def check_seconds(asked: argparse.ArgumentParser, seconds: float) -> None:

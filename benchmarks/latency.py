@@ -3,7 +3,8 @@
     python -m benchmarks.latency [--json FILE] [--blocks N] [--quick]
 
 Then whether the time depends on the values, and how far each kernel is from what the machine could
-do at best; a picture of time over frames goes beside the JSON.
+do at best. Without --json the results go into latency.json, those of a soak into soak.json; a
+picture of time over frames goes beside the JSON.
 
 Both chains run in this one process, called from Python as their users call them, one block of
 each in turn, so that whatever else the machine does hits both. Every block is counted: nothing
@@ -26,6 +27,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks import command_line
 from benchmarks.limits import measure_limits
 from benchmarks.machine import describe, write_json
 from benchmarks.plots import plot_latency
@@ -45,6 +47,7 @@ PASSES = 5
 # allows: behind a pause the caches hold what others did meanwhile. A prime: behind other blocks
 # in each pass.
 PAUSE_EVERY, PAUSE_SHARE = 997, 0.15
+_WIDTH = 150  # of a table that goes into a file
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
 
 
@@ -202,12 +205,7 @@ def limits_table(limits: dict[str, Any]) -> Table:
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE",
-        help="where the results go as JSON (default latency.json, soak.json)",
-    )  # fmt: skip
+    parser = command_line.parser("latency", __doc__)
     parser.add_argument(
         "--blocks", type=int, help=f"calls a setting, in {PASSES} passes (default {BLOCKS})"
     )
@@ -225,8 +223,6 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         parser.error(f"--blocks is {args.blocks}, must be 1 or more")
     if args.json is None:
         args.json = Path("latency.json" if args.soak is None else "soak.json")
-    if not args.json.resolve().parent.is_dir():
-        parser.error(f"--json: folder {str(args.json.resolve().parent)!r} does not exist")
     return args
 
 
@@ -250,12 +246,12 @@ def main(argv: list[str] | None = None) -> int:
             progress.update(task, advance=1, refresh=True)
     record["preset"] = {key: value for key, value in PRESET.items() if value != BY_ID[key].neutral}
     record["results"] = rows
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print(table_of(rows))
+    command_line.show(table_of(rows), width=_WIDTH)
     if not args.quick:
         record["values"] = measure_values(args.blocks, PASSES, summary)
         record["limits"] = measure_limits()
-        console.print(values_table(record["values"]), limits_table(record["limits"]))
+        tables = values_table(record["values"]), limits_table(record["limits"])
+        command_line.show(*tables, width=_WIDTH)
     write_json(args.json, record)
     picture = args.json.with_suffix(".png")
     try:

@@ -14,7 +14,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks import command_line
 from benchmarks.jack_server import SAMPLE_RATE, afx_live, jack_server
 from benchmarks.machine import ROOT, describe, write_json
 from realtime.params import BY_ID
@@ -267,6 +267,6 @@ def run(minutes: float, json_file: Path) -> int:
     counts = [str(row["blocks"]), str(row["late_blocks"]), str(taken["preempted"])]
     counts += [f"{taken['stolen_s']:.1f} s", str(gaps)]
     table.add_row(*counts, *times, f"{row['memory']['growth_kb']:+d} kB")
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    command_line.show(table)
     write_json(json_file, record)
     return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import latency, signals
+from benchmarks import command_line, latency, signals
 from benchmarks.values import measure_values
 from realtime.params import NEUTRAL
 from tests.conftest import ROOT
@@ -94,6 +94,17 @@ def test_a_block_that_is_slow_in_every_pass_is_steadily_slow() -> None:
     figures = latency.summary(elapsed_ns, block_size=64, sample_rate=48_000)
     assert figures["steady_p999_us"] == 30.0
     assert figures["p999_us"] == 90.0
+
+
+@pytest.mark.parametrize("name", ["results", "none/x.json"])
+def test_results_that_cannot_be_written_are_refused_before_any_work(name, tmp_path, capsys):
+    """By the parser of every benchmark."""
+    (tmp_path / "results").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        command_line.parser("midi", None).parse_args(["--json", str(tmp_path / name)])
+    assert ended.value.code == 2
+    assert str((tmp_path / name).parent) in capsys.readouterr().err
+    assert command_line.parser("midi", None).parse_args(["--json", str(tmp_path / "x.json")])
 
 
 @pytest.mark.parametrize(
