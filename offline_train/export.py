@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -71,14 +72,23 @@ def write_checked(
     off: Callable[[Path], float],
     bound: float,
 ) -> float:
-    """`write` to `path`, atomically; returns what `off` says of the file: its largest difference
-    from torch.
+    """Write a model as ONNX that takes any number of rows, atomically; returns what `off` says of
+    the file: its largest difference from torch. Its weights are rounded to half precision, in
+    `model` too, and stored so.
 
     Raises: ParityError where that is more than `bound`; nothing is written.
     """
+    model.eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.half())
+    made = _traced(model, example, inputs, outputs)
+    _store_as_half(made.graph)
+    onnx.helper.set_model_props(made, dict(metadata))
+    onnx.checker.check_model(made)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        write(model, example, inputs, outputs, metadata, temporary)
+        onnx.save(made, str(temporary))
         difference = off(temporary)
         if not difference <= bound:
             raise ParityError(
@@ -90,41 +100,31 @@ def write_checked(
     return difference
 
 
-def write(
+def _traced(
     model: torch.nn.Module,
     example: tuple[torch.Tensor, ...],
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
-    metadata: Mapping[str, str],
-    path: Path,
-) -> None:
-    """Write a model as ONNX that takes any number of rows. Its weights are rounded to half
-    precision, in `model` too, and stored so."""
-    model.eval()
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.copy_(weight.half())
+) -> onnx.ModelProto:
+    file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # The tracing exporter: forty times as fast here as the newer one, and smaller files.
         torch.onnx.export(
             model,
             example,
-            str(path),
+            file,
             input_names=list(inputs),
             output_names=list(outputs),
             opset_version=OPSET,
             dynamic_axes={name: {0: "pairs"} for name in (*inputs, *outputs)},
             dynamo=False,
         )
-    made = onnx.load(str(path))
+    made = onnx.load_from_string(file.getvalue())
     for node in made.graph.node:
         del node.metadata_props[:]  # the exporter's notes of its own stack frames
         node.doc_string = ""
-    _store_as_half(made.graph)
-    onnx.helper.set_model_props(made, dict(metadata))
-    onnx.checker.check_model(made)
-    onnx.save(made, str(path))
+    return made
 
 
 def off_by_spreads(ours: Sequence[Rows], theirs: Sequence[Rows]) -> float:
