@@ -1,12 +1,11 @@
-"""The options of afx-live: their help, their values, and what goes together."""
+"""The options of afx-live: their help, and what goes together."""
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
 from typing import NoReturn
 
+from realtime import option_values
 from realtime.batch.files import into_folder
 
 LIVE_ONLY = (
@@ -54,23 +53,29 @@ def parser() -> argparse.ArgumentParser:
         help="a recording to sound like (WAV FLAC OGG MP3); a second one to morph to",
     )  # fmt: skip
     style.add_argument(
-        "--ref-live", metavar="SECONDS", type=_positive,
+        "--ref-live", metavar="SECONDS", type=option_values.positive,
         help="hear the reference at the input: so many seconds of it",
     )  # fmt: skip
     style.add_argument("--preset", metavar="NAME|FILE", help="a factory preset or a preset file")
     style.add_argument(
-        "--amount", metavar="PERCENT", type=_amount, help="how much of it to start with, 0..150"
+        "--amount",
+        metavar="PERCENT",
+        type=option_values.amount,
+        help="how much of it to start with, 0..150",
     )
     style.add_argument(
-        "--morph", metavar="0..1", type=_morph, help="from the first --ref to the second"
+        "--morph",
+        metavar="0..1",
+        type=option_values.morph,
+        help="from the first --ref to the second",
     )
     style.add_argument(
-        "--insert", metavar="PLUGIN[@SLOT]", action="append", type=_insert,
+        "--insert", metavar="PLUGIN[@SLOT]", action="append", type=option_values.insert,
         help="a VST3 or Audio Unit in the chain, by its name or path; SLOT is before- or after- "
         "eq, comp, dist or reverb (default before-reverb)",
     )  # fmt: skip
     style.add_argument(
-        "--replace", metavar="EFFECT=PLUGIN", action="append", type=_replace,
+        "--replace", metavar="EFFECT=PLUGIN", action="append", type=option_values.replace,
         help="a plugin in the place of eq, comp, dist or reverb: their parameters drive its own",
     )  # fmt: skip
     style.add_argument(
@@ -78,7 +83,8 @@ def parser() -> argparse.ArgumentParser:
         help="how a plugin follows the effect that it replaces, as TOML",
     )  # fmt: skip
     style.add_argument(
-        "--plugin-param", metavar="NAME.PARAM=VALUE", action="append", type=_plugin_param,
+        "--plugin-param", metavar="NAME.PARAM=VALUE", action="append",
+        type=option_values.plugin_param,
         help="a plugin's parameter, such as zamcompx2.threshold=-20",
     )  # fmt: skip
     style.add_argument(
@@ -98,7 +104,10 @@ def parser() -> argparse.ArgumentParser:
         help="of many files (default: as each input, WAV for MP3 and OGG)",
     )  # fmt: skip
     files.add_argument(
-        "--jobs", metavar="N", type=_some, help="how many files at once (default: one a core)"
+        "--jobs",
+        metavar="N",
+        type=option_values.some,
+        help="how many files at once (default: one a core)",
     )
     files.add_argument(
         "--cluster", metavar="ADDRESS", help="style many files on this Dask cluster instead"
@@ -113,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
     live = p.add_argument_group("live")
     live.add_argument("--set-list", metavar="FILE", help="presets to step through, as TOML")
     live.add_argument(
-        "--ref-channel", metavar="N", type=_count,
+        "--ref-channel", metavar="N", type=option_values.count,
         help="capture references from this channel of the input device, beside the input",
     )  # fmt: skip
     live.add_argument("--list-devices", action="store_true", help="show the sound devices")
@@ -124,8 +133,12 @@ def parser() -> argparse.ArgumentParser:
         "--input-channels", type=int, choices=(1, 2),
         help="1: only the first input, heard on both sides",
     )  # fmt: skip
-    live.add_argument("--block-size", metavar="FRAMES", type=_count, help="default: the device's")
-    live.add_argument("--sample-rate", metavar="HZ", type=_count, help="default: the device's")
+    live.add_argument(
+        "--block-size", metavar="FRAMES", type=option_values.count, help="default: the device's"
+    )
+    live.add_argument(
+        "--sample-rate", metavar="HZ", type=option_values.count, help="default: the device's"
+    )
     live.add_argument(
         "--plain",
         action="store_true",
@@ -135,16 +148,18 @@ def parser() -> argparse.ArgumentParser:
     live.add_argument(
         "--osc",
         metavar="[HOST:]PORT",
-        type=_address,
+        type=option_values.address,
         help="be moved by OSC; HOST 0.0.0.0: by all",
     )
     live.add_argument(
         "--osc-reply",
         metavar="[HOST:]PORT",
-        type=_address,
+        type=option_values.address,
         help="where OSC tells of changes",
     )
-    live.add_argument("--duration", metavar="SECONDS", type=_positive, help="stop by itself")
+    live.add_argument(
+        "--duration", metavar="SECONDS", type=option_values.positive, help="stop by itself"
+    )
     live.add_argument(
         "--measure-latency", action="store_true", default=None,
         help="through a cable from output to input; no style is needed",
@@ -169,101 +184,16 @@ def parser() -> argparse.ArgumentParser:
     more = p.add_argument_group("more")
     more.add_argument("--channels", type=int, choices=(1, 2), help="of the output: mono or stereo")
     more.add_argument(
-        "--gate-db", metavar="DBFS", type=_gate,
+        "--gate-db", metavar="DBFS", type=option_values.gate,
         help="input below this level is not listened to (default -55)",
     )  # fmt: skip
     more.add_argument(
-        "--refine", metavar="SECONDS", type=_positive,
+        "--refine", metavar="SECONDS", type=option_values.positive,
         help="look so long for something better than the model's answer; live while it plays",
     )  # fmt: skip
     more.add_argument("--model", metavar="FILE", help="an ONNX model in place of the shipped one")
     more.add_argument("--demo", metavar="FOLDER", help="style a synthetic voice into FOLDER")
     return p
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
-
-
-def _gate(text: str) -> float:
-    value = _number(text)
-    if not -120.0 <= value <= 0.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is outside -120..0 dBFS")
-    return value
-
-
-def _amount(text: str) -> float:
-    from realtime.interpolate import AMOUNT_MAX
-
-    value = _number(text)
-    if not 0.0 <= value <= 100.0 * AMOUNT_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is outside 0..{100.0 * AMOUNT_MAX:g} %")
-    return value / 100.0
-
-
-def _morph(text: str) -> float:
-    value = _number(text)
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is outside 0..1")
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def _some(text: str) -> int:
-    value = _count(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return value
-
-
-def _address(text: str) -> tuple[str, int]:
-    from realtime.osc import OscError, parse_address
-
-    try:
-        return parse_address(text)
-    except OscError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _insert(text: str) -> str:
-    from realtime.plugins.requested import parse_insert
-
-    return _checked(text, parse_insert)
-
-
-def _replace(text: str) -> str:
-    from realtime.plugins.requested import parse_replace
-
-    return _checked(text, parse_replace)
-
-
-def _plugin_param(text: str) -> str:
-    from realtime.plugins.requested import parse_value
-
-    return _checked(text, parse_value)
-
-
-def _checked(text: str, parse: Callable[[str], object]) -> str:
-    try:
-        parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
 
 
 def check_options(args: argparse.Namespace) -> None:
