@@ -58,8 +58,8 @@ class Kernel:
 
 
 KERNELS = {
-    # Six sections of two channels, five multiply-adds each; one waits.
-    "equaliser": Kernel(waits=1.0, f32=0.0, f64=5 * 12),
+    # Six sections of two channels, four multiply-adds each, and a gain; one waits.
+    "equaliser": Kernel(waits=1.0, f32=0.0, f64=4 * 12 + 2),
     # Level, logarithm, curve, exponential, two gains; the ballistics four frames a step, of which
     # a multiply-add and three comparisons wait.
     "compressor": Kernel(waits=4 / 4, f32=48.0, f64=34.0),

@@ -1,7 +1,8 @@
 """One step of six biquads, written as LLVM code: every section and channel is a lane.
 
 Lane (5-k) C + c is section k of channel c of C, in direct form I, whose only recursion a step is
-one multiplication and one addition.
+one multiplication and one addition. At rest every section goes without its b0, and the first one's
+input gets the gain of the whole: four multiplications a step, where what moves needs five.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from realtime.dsp.intrinsics import pulled, vector_muladd
 
 SECTIONS = 6
 LANES = 8  # a channel's room in a row: the next power of two
-LAG = 4  # steps that a section works behind the one before it
 
-# Rows of the lane matrices. Coefficients b0 b1 b2 -a1 -a2, and their change a frame; the state is
-# the last two inputs and outputs of each lane.
+# Rows of the lane matrices. Coefficients b0 b1 b2 -a1 -a2, and their change a frame; at rest the
+# gain of the whole, b1 / b0, b2 / b0, -a1, -a2. The state is the last two inputs and outputs of
+# each lane.
 KEPT, COEFS = 4, 5
 _X1, _X2, _Y1, Y2 = range(KEPT)
 _F64, I64, _I32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
@@ -29,11 +30,12 @@ def _order(indices):
 class Lanes:
     """Emits steps of all lanes over a block: what the runs of biquad_lanes have in common.
 
-    A value of all lanes is a list of vectors: of eight lanes and, in stereo, of four.
+    A value of all lanes is a list of vectors: of eight lanes and, in stereo, of four. Every section
+    works `lag` steps behind the one before it.
     """
 
-    def __init__(self, context, builder, sig, args, width, ramped):
-        self._context, self.builder, self.width = context, builder, width
+    def __init__(self, context, builder, sig, args, width, ramped, lag):
+        self._context, self.builder, self.width, self.lag = context, builder, width, lag
         self._row_lanes = LANES * width
         self._parts = (8, 4) if width == 2 else (8,)
         self._frame = ir.VectorType(ir.FloatType(), width)
@@ -122,19 +124,41 @@ class Lanes:
         low = pulled(self._context, self.builder, low, wide, 6)
         return [low, shuffle(high, fresh, _order(range(2, 6)))]
 
-    def step(self, source, late):
-        """One step, given the frame that the first section hears and what each section gave LAG
+    def heard(self, first, count):
+        """So many frames from `first` on, 1 or even, one by one as the first section hears them."""
+        builder, at_once = self.builder, min(count, 2)
+        size, found = at_once * self.width, []
+        for i in range(0, count, at_once):
+            place = self._samples(builder.add(first, I64(i)))
+            place = builder.bitcast(place, ir.VectorType(ir.FloatType(), size).as_pointer())
+            v = builder.fpext(builder.load(place, align=4), ir.VectorType(_F64, size))
+            if not self._ramped:
+                gain = self.get(self._coefs[0])[0]
+                gain = builder.shuffle_vector(gain, gain, _order([0] * size))
+                v = builder.fmul(gain, v)
+            for j in range(0, size, self.width):
+                found.append(builder.shuffle_vector(v, v, _order(range(j, j + self.width))))
+        return found
+
+    def silence(self):
+        """A frame of nothing."""
+        return ir.Constant(ir.VectorType(_F64, self.width), None)
+
+    def step(self, fresh, late):
+        """One step, given the frame that the first section hears and what each section gave `lag`
         steps ago; the outputs, and the state behind them."""
         builder = self.builder
-        fresh = builder.load(self._samples(source), align=4)
-        fresh = builder.fpext(fresh, ir.VectorType(_F64, self.width))
         v = self._shifted(late, fresh)
         b0, b1, b2, a1, a2 = (self.get(slot) for slot in self._coefs)
         before = [self.get(slot) for slot in self.kept]
+        # In this order v has the time of `lag` steps, and the last outputs that of two and of one.
         out = self.each(builder.fmul, b2, before[_X2])
-        # In this order v has the time of LAG steps, and the last outputs that of two and of one.
-        terms = ((b1, before[_X1]), (b0, v), (a2, before[Y2]), (a1, before[_Y1]))
-        for factor, value in terms:
+        out = self.each(self._muladd, b1, before[_X1], out)
+        if self._ramped:
+            out = self.each(self._muladd, b0, v, out)
+        else:
+            out = self.each(builder.fadd, v, out)
+        for factor, value in ((a2, before[Y2]), (a1, before[_Y1])):
             out = self.each(self._muladd, factor, value, out)
         # Slopes are loaded anew each step: there are registers for them or for coefficients.
         for i, slot in enumerate(self._coefs if self._ramped else ()):

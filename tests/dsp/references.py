@@ -54,6 +54,20 @@ def peq(x: Array, sos: Array) -> Array:
     return signal.sosfilt(sos, x, axis=0)
 
 
+def moving_peq(x: Array, sos: Array) -> Array:
+    """`x` (frames, channels) through sections that differ from frame to frame: sos (frames,
+    sections, 6), in direct form I."""
+    y = np.array(x, dtype=np.float64)
+    for section in range(sos.shape[1]):
+        x1 = x2 = y1 = y2 = np.zeros(y.shape[1])
+        for t, (b0, b1, b2, _, a1, a2) in enumerate(sos[:, section].tolist()):
+            now = y[t].copy()
+            out = b0 * now + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2
+            x1, x2, y1, y2 = now, x1, out, y1
+            y[t] = out
+    return y
+
+
 def static_reduction_db(
     level_db: float, threshold_db: float, ratio: float, knee_db: float
 ) -> float:

@@ -38,6 +38,7 @@ a_gain = st.floats(GAIN.minimum, GAIN.maximum)
 a_q = st.floats(0.0, 1.0).map(Q.from_unit)
 a_rate = st.sampled_from(RATES)
 a_band = st.tuples(a_kind, a_freq, a_gain, a_q)
+some_bands = st.lists(a_band, min_size=EQ_BANDS, max_size=EQ_BANDS)
 
 
 def to_sos(rows: np.ndarray) -> np.ndarray:
@@ -144,7 +145,7 @@ def test_kernel_is_scipys_sosfilt(rate, channels):
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(a_band, min_size=EQ_BANDS, max_size=EQ_BANDS), a_rate, st.integers(0, 2**32 - 1))
+@given(some_bands, a_rate, st.integers(0, 2**32 - 1))
 def test_kernel_is_scipys_sosfilt_for_any_bands_of_the_table(bands, rate, seed):
     x = noise(2_000, 2, 0.1, seed)
     expected = references.peq(
@@ -175,6 +176,60 @@ def test_any_cut_into_blocks_sounds_the_same(size, channels):
     x = noise(3_001, channels, 0.2)
     sos = design_peq(BANDS, 48_000)
     np.testing.assert_array_equal(equalise(x, sos, cut(len(x), size)), equalise(x, sos))
+
+
+def on_the_way(blocks: list[tuple[np.ndarray, np.ndarray, int]], x: np.ndarray) -> float:
+    """How far blocks of (sections at the first frame, behind the last, frames) are from float64,
+    over the largest sample of either."""
+    state = np.zeros(1, PEQ_STATE)[0]
+    ways = iter(blocks)
+
+    def process(block):
+        sos, sos_end, _ = next(ways)
+        sosfilt_lanes(block, sos, sos_end, state)
+
+    y = in_blocks(process, x, [frames for *_, frames in blocks])
+    each_frame = np.concatenate(
+        [
+            sos + (sos_end - sos) * np.arange(frames)[:, None, None] / frames
+            for sos, sos_end, frames in blocks
+        ]
+    )
+    expected = references.moving_peq(x, np.insert(each_frame, 3, 1.0, axis=2))
+    return float(np.abs(y - expected).max() / max(1.0, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_coefficients_that_move_rest_and_jump_leave_the_sound_whole(channels):
+    """Bands at both ends of their range; blocks of all the lengths that have code of their own."""
+    up, down = (
+        design_peq([(kind, freq, sign * 24.0, q) for kind, freq, _, q in BANDS], 48_000)
+        for sign in (1.0, -1.0)
+    )
+    plain = design_peq(BANDS, 48_000)
+    blocks = []
+    for size in (16, 7, 64, 300):
+        blocks += [(up, up, size), (up, plain, size), (plain, plain, size), (down, down, size)]
+        blocks += [(down, plain, size), (plain, up, size), (up, down, size), (down, up, size)]
+    x = noise(sum(size for *_, size in blocks), channels, 0.1)
+    assert on_the_way(blocks, x) <= 2.0**-24 * 1.01
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    st.lists(some_bands, min_size=2, max_size=3),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 160)), min_size=1, max_size=6),
+    a_rate,
+)
+def test_any_bands_may_move_rest_and_jump(some_designs, steps, rate):
+    designs = [design_peq(bands, rate) for bands in some_designs]
+    blocks, now = [], designs[0]
+    for way, size in steps:  # stay, go there, or be there at once
+        then = now if way == 0 else designs[len(blocks) % len(designs)]
+        blocks.append((now if way == 1 else then, then, size))
+        now = then
+    x = noise(sum(size for *_, size in blocks), 2, 0.1)
+    assert on_the_way(blocks, x) <= 2e-7
 
 
 def test_channels_do_not_touch_each_other():
