@@ -1,10 +1,11 @@
 """Delay lines as rings that are read and written a vector at a time.
 
-A ring of `period` places has a margin before it and one behind. What is written across its end,
-or within a vector of its beginning, is written there as well, so that a vector can be read and
-written at any place. The period is at least a vector longer than the delay: then what is written
-behind the last frame of a block lands where nothing is read. [audio-thread] Everything here works
-on contiguous float32 arrays and allocates nothing.
+Rings come in groups of one period, all written at the same place; each is read at its own delay
+behind it. A ring has a margin before it and one behind: what is put across the rings' end, or
+within a vector of their beginning, is written there as well (`mirror`), so that a vector can be
+read and put at any place. The period is at least a vector longer than the longest delay: then what
+is written behind the last frame of a block lands where nothing is read. [audio-thread] Everything
+here works on contiguous float32 arrays and allocates nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +23,9 @@ from realtime.dsp.simd import LANES_F32, load, muladd, store
 MARGINS = 3 * LANES_F32  # what a ring's array holds beyond its period: one before, two behind
 
 
-def period_of(delay):  # type: ignore[no-untyped-def]
-    """The least period of a ring for a delay, or for each of an array, of a vector or more. Whole
-    vectors: as long as blocks are, writing stays aligned, and across cache lines it takes 2.4 times
-    as long."""
+def period_of(delay: int) -> int:
+    """The least period of rings whose longest delay is a vector or more. Whole vectors: as long as
+    blocks are, writing stays aligned, and across cache lines it takes 2.4 times as long."""
     return -(-(delay + LANES_F32) // LANES_F32) * LANES_F32
 
 
@@ -43,29 +43,16 @@ def primes(times_ms: Sequence[float], sample_rate: float) -> list[int]:
 
 @njit(inline="always", **JIT_EXACT)
 def onward(at, count, period):
-    """The place `count` places further in a ring; both are at most its period."""
+    """The place `count` places further, at most a period."""
     at += count
     return at - period if at >= period else at
 
 
 @njit(inline="always", **JIT_EXACT)
-def behind(at, frames, period):
-    """The place of the last of a piece's frames, and one: `at` is where its vectors ended."""
-    at -= -frames % LANES_F32
+def ago(at, frames, period):
+    """The place that was written so many frames, at most a period, before place `at`."""
+    at -= frames
     return at + period if at < 0 else at
-
-
-@njit(inline="always", **JIT_EXACT)
-def places_of(at, delay, period):
-    """Where a vector goes, where the one lies that went in `delay` frames ago, the period."""
-    return at, onward(at, period - delay, period), period
-
-
-@njit(inline="always", **JIT_EXACT)
-def next_vector(places):
-    """Both places a vector further."""
-    at, delayed_at, period = places
-    return onward(at, LANES_F32, period), onward(delayed_at, LANES_F32, period), period
 
 
 @njit(inline="always", **JIT_EXACT)
@@ -76,39 +63,28 @@ def read(ring, at):
 
 @njit(inline="always", **JIT_EXACT)
 def put(ring, at, v):
-    """`write` without the margins, in a run of vectors: `mirror` the run behind it."""
+    """Put a vector from place `at` on; to be mirrored once each ring of the group has its own."""
     store(ring, LANES_F32 + at, v)
 
 
 @njit(inline="always", **JIT_EXACT)
-def write(ring, at, period, v):
-    """Put a vector from place `at` on."""
-    put(ring, at, v)
-    if np.uint64(at - LANES_F32) > np.uint64(period - 2 * LANES_F32):  # near either end
-        put(ring, at + period if at < LANES_F32 else at - period, v)
+def mirror(rings, at, period):
+    """Write again what has been put at place `at` of each ring, if it lies near either end."""
+    if np.uint64(at - LANES_F32) > np.uint64(period - 2 * LANES_F32):
+        there = at + period if at < LANES_F32 else at - period
+        for ring in range(rings.shape[0]):
+            put(rings[ring], there, read(rings[ring], at))
 
 
 @njit(inline="always", **JIT_EXACT)
-def mirror(ring, at, period, count):
-    """Write again what of a run of vectors, `count` frames from place `at` on, lies near either
-    end. Of a run only the last vector may reach across the ring's."""
-    if at < LANES_F32:
-        put(ring, at + period, read(ring, at))
-    last = at + count - LANES_F32
-    if last > period - LANES_F32:
-        put(ring, last - period, read(ring, last))
-
-
-@njit(inline="always", **JIT_EXACT)
-def allpass(ring, places, g, v):
-    """One Schroeder allpass over a vector: (z^-d - g) / (1 - g z^-d). places: of d frames.
+def allpass(ring, at, delayed_at, g, v):
+    """One Schroeder allpass over a vector, as long as its ring's delay: (z^-d - g) / (1 - g z^-d).
 
     Source: Schroeder 1962, "Natural sounding artificial reverberation".
     """
-    at, delayed_at, period = places
     delayed = read(ring, delayed_at)
     inside = muladd(g, delayed, v)
-    write(ring, at, period, inside)
+    put(ring, at, inside)
     return muladd(-g, inside, delayed)
 
 

@@ -17,15 +17,14 @@ from numba import njit
 from realtime.dsp.blocks import CHUNK, STEP, all_finite, differ, ramp
 from realtime.dsp.delays import (
     MARGINS,
+    ago,
     allpass,
-    behind,
-    next_vector,
+    mirror,
     onward,
     period_of,
-    places_of,
     primes,
+    put,
     read,
-    write,
 )
 from realtime.dsp.feedback_network import damp, feed_back
 from realtime.dsp.intrinsics import JIT, JIT_EXACT, scratch_f32, shaped
@@ -61,7 +60,7 @@ from realtime.dsp.simd import (
 
 _CROSSFADE_MS = 20.0  # between two pre-delays
 _EVEN = 1.0 / math.sqrt(LINES)
-_ROWS = LINES + 4
+_ROWS = 4
 _ROWS_SCRATCH = _ROWS * CHUNK
 _POWERS_SCRATCH = POWERS * LANES_F32
 
@@ -69,7 +68,7 @@ _POWERS_SCRATCH = POWERS * LANES_F32
 # What a ring's array holds at most: whole vectors, so that the next one's are aligned too. 256 is
 # more than the step to a prime.
 _PREDELAY_MAX, _DIFFUSER_MAX, _LINE_MAX = (
-    int(period_of(int(ms * 1e-3 * SAMPLE_RATE_MAX) + 256)) + MARGINS
+    period_of(int(ms * 1e-3 * SAMPLE_RATE_MAX) + 256) + MARGINS
     for ms in (PREDELAY_MAX_MS, DIFFUSERS_MS[1][-1], LINES_MS[-1])
 )
 
@@ -78,7 +77,7 @@ _PREDELAY_MAX, _DIFFUSER_MAX, _LINE_MAX = (
 REVERB_STATE = np.dtype(
     [
         ("predelay", np.float32, (2, _PREDELAY_MAX)),
-        ("diffusers", np.float32, (2, DIFFUSERS, _DIFFUSER_MAX)),
+        ("diffusers", np.float32, (2 * DIFFUSERS, _DIFFUSER_MAX)),
         ("lines", np.float32, (LINES, _LINE_MAX)),
         ("damping", np.float32, (POLE_F32, LINES, LANES_F32)),  # lookahead's memories
         ("poles", np.float32, (LANES_F32,)),  # with which they were made, twice
@@ -88,12 +87,12 @@ REVERB_STATE = np.dtype(
         ("predelay_at", np.int64),
         ("tap_old", np.int64),
         ("tap_new", np.int64),
-        ("diffuser_period", np.int64, (2, DIFFUSERS)),
-        ("diffuser_delay", np.int64, (2, DIFFUSERS)),
-        ("diffuser_at", np.int64, (2, DIFFUSERS)),
-        ("line_period", np.int64, (LINES,)),
+        ("diffuser_period", np.int64),
+        ("diffuser_at", np.int64),
+        ("diffuser_delay", np.int64, (2 * DIFFUSERS,)),
+        ("line_period", np.int64),
+        ("line_at", np.int64),
         ("line_delay", np.int64, (LINES,)),
-        ("line_at", np.int64, (LINES,)),
     ],
     align=True,
 )
@@ -104,14 +103,12 @@ def prepare_reverb(state: np.void, sample_rate: float, predelay_ms: float = 0.0)
     tap = round(predelay_ms * 1e-3 * sample_rate)
     state["fade"] = 1.0
     state["fade_step"] = 1.0 / (_CROSSFADE_MS * 1e-3 * sample_rate)
-    longest = round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + LANES_F32
-    state["predelay_period"] = period_of(longest)
+    state["predelay_period"] = period_of(round(PREDELAY_MAX_MS * 1e-3 * sample_rate) + LANES_F32)
     state["predelay_at"] = state["diffuser_at"] = state["line_at"] = 0
     state["tap_old"] = state["tap_new"] = tap
-    diffusers = [primes(row, sample_rate) for row in DIFFUSERS_MS]
-    state["diffuser_delay"], state["line_delay"] = diffusers, primes(LINES_MS, sample_rate)
-    state["diffuser_period"] = period_of(state["diffuser_delay"])
-    state["line_period"] = period_of(state["line_delay"])
+    for ring, times in (("diffuser", [*DIFFUSERS_MS[0], *DIFFUSERS_MS[1]]), ("line", LINES_MS)):
+        delays = primes(times, sample_rate)
+        state[f"{ring}_delay"], state[f"{ring}_period"] = delays, period_of(max(delays))
     reset_reverb(state)
 
 
@@ -125,14 +122,9 @@ def reverb_state(sample_rate: float, predelay_ms: float = 0.0) -> np.void:
 @njit(**JIT)
 def reset_reverb(state):
     """Silence every delay; lengths and parameters stay. [audio-thread] allocates nothing."""
-    for channel in range(2):
-        state.predelay[channel, : state.predelay_period + MARGINS] = np.float32(0.0)
-        for k in range(DIFFUSERS):
-            state.diffusers[channel, k, : state.diffuser_period[channel, k] + MARGINS] = np.float32(
-                0.0
-            )
-    for line in range(LINES):
-        state.lines[line, : state.line_period[line] + MARGINS] = np.float32(0.0)
+    state.predelay[:, : state.predelay_period + MARGINS] = np.float32(0.0)
+    state.diffusers[:, : state.diffuser_period + MARGINS] = np.float32(0.0)
+    state.lines[:, : state.line_period + MARGINS] = np.float32(0.0)
     state.damping[:] = np.float32(0.0)
 
 
@@ -167,48 +159,74 @@ def _set_room(coefs, coefs_end, done, per_frame, state, gains, d_gains, powers, 
 
 
 @njit(inline="always", **JIT_EXACT)
-def _diffuser_places(state, channel, k):
-    at, delay = state.diffuser_at[channel, k], state.diffuser_delay[channel, k]
-    return places_of(at, delay, state.diffuser_period[channel, k])
+def _delayed_places(state, first):
+    """Where a channel's allpasses are read; `first` is the number of its first one."""
+    at, period, delays = state.diffuser_at, state.diffuser_period, state.diffuser_delay
+    return (
+        ago(at, delays[first], period),
+        ago(at, delays[first + 1], period),
+        ago(at, delays[first + 2], period),
+    )
+
+
+@njit(inline="always", **JIT_EXACT)
+def _through_allpasses(rings, first, at, delayed, g, v):
+    """A vector through a channel's allpasses."""
+    v = allpass(rings[first], at, delayed[0], g[first], v)
+    v = allpass(rings[first + 1], at, delayed[1], g[first + 1], v)
+    return allpass(rings[first + 2], at, delayed[2], g[first + 2], v)
+
+
+@njit(inline="always", **JIT_EXACT)
+def _next_vector(places, period):
+    one, two, three = places
+    return (
+        onward(one, LANES_F32, period),
+        onward(two, LANES_F32, period),
+        onward(three, LANES_F32, period),
+    )
 
 
 @njit(forceinline=True, **JIT_EXACT)
-def _diffuse(state, channel, sound, start, count, wet, fade, fading, diffusions, moving, sends):
-    """A piece of a channel's sound through the send, its pre-delay and its allpasses."""
-    ring, period = state.predelay[channel], state.predelay_period
-    predelay = places_of(state.predelay_at, state.tap_new, period)
-    old_at = onward(state.predelay_at, period - state.tap_old, period)
-    one = _diffuser_places(state, channel, 0)
-    two = _diffuser_places(state, channel, 1)
-    three = _diffuser_places(state, channel, 2)
-    g = diffusions[DIFFUSERS * channel :]
-    g_one, g_two, g_three = g[0], g[1], g[2]
+def _diffuse(state, audio, start, count, wet, fade, fading, diffusions, moving, sends):
+    """A piece of the sound through the send, the pre-delays and the allpasses."""
+    predelays, at, period = state.predelay, state.predelay_at, state.predelay_period
+    tap, old_tap = ago(at, state.tap_new, period), ago(at, state.tap_old, period)
+    rings, ring_at, ring_period = state.diffusers, state.diffuser_at, state.diffuser_period
+    left_places, right_places = _delayed_places(state, 0), _delayed_places(state, DIFFUSERS)
+    left, right = audio[0], audio[audio.shape[0] - 1]
     for i in range(0, count, LANES_F32):
         t = frames_from(start + i if moving else start)
-        write(ring, predelay[0], period, muladd(t, wet[1], wet[0]) * load(sound, start + i))
-        v = read(ring, predelay[1])
+        gain = muladd(t, wet[1], wet[0])
+        put(predelays[0], at, gain * load(left, start + i))
+        put(predelays[1], at, gain * load(right, start + i))
+        mirror(predelays, at, period)
+        v, w = read(predelays[0], tap), read(predelays[1], tap)
         if fading:
-            old = read(ring, old_at)
-            v = muladd(smaller(muladd(t, fade[1], fade[0]), np.float32(1.0)), v - old, old)
-            old_at = onward(old_at, LANES_F32, period)
-        v = allpass(state.diffusers[channel, 0], one, g_one, v)
-        v = allpass(state.diffusers[channel, 1], two, g_two, v)
-        store(sends[channel], i, allpass(state.diffusers[channel, 2], three, g_three, v))
-        predelay = next_vector(predelay)
-        one, two, three = next_vector(one), next_vector(two), next_vector(three)
-    state.diffuser_at[channel, 0] = behind(one[0], count, one[2])
-    state.diffuser_at[channel, 1] = behind(two[0], count, two[2])
-    state.diffuser_at[channel, 2] = behind(three[0], count, three[2])
+            past = smaller(muladd(t, fade[1], fade[0]), np.float32(1.0))
+            old_v, old_w = read(predelays[0], old_tap), read(predelays[1], old_tap)
+            v, w = muladd(past, v - old_v, old_v), muladd(past, w - old_w, old_w)
+            old_tap = onward(old_tap, LANES_F32, period)
+        v = _through_allpasses(rings, 0, ring_at, left_places, diffusions, v)
+        w = _through_allpasses(rings, DIFFUSERS, ring_at, right_places, diffusions, w)
+        store(sends[0], i, v)
+        store(sends[1], i, w)
+        mirror(rings, ring_at, ring_period)
+        at, tap = onward(at, LANES_F32, period), onward(tap, LANES_F32, period)
+        ring_at = onward(ring_at, LANES_F32, ring_period)
+        left_places = _next_vector(left_places, ring_period)
+        right_places = _next_vector(right_places, ring_period)
+    state.predelay_at = ago(at, -count % LANES_F32, period)
+    state.diffuser_at = ago(ring_at, -count % LANES_F32, ring_period)
 
 
 # Inlined by LLVM: Numba would copy what is there so far at each call, and compile 14 s, not 6.
 @njit(forceinline=True, **JIT_EXACT)
-def _pieces(audio, frames, coefs, coefs_end, state, lines, sends, heard, moving):
+def _pieces(audio, frames, coefs, coefs_end, state, sends, heard, moving):
     """The chunk, in pieces of STEP while anything moves, else as long as the lines allow.
 
     moving: written down as True or False, so that LLVM makes a kernel of each
     """
-    channels = audio.shape[0]
     powers = shaped(scratch_f32(_POWERS_SCRATCH), (POWERS, LANES_F32))
     gains, d_gains = scratch_f32(LANES_F32), scratch_f32(LANES_F32)
     diffusions = scratch_f32(LINES)
@@ -224,14 +242,9 @@ def _pieces(audio, frames, coefs, coefs_end, state, lines, sends, heard, moving)
         count = min(frames - start, piece)
         if moving or start == 0:
             _set_room(coefs, coefs_end, start, per_frame, state, gains, d_gains, powers, diffusions)
-        for channel in range(2):
-            sound = audio[min(channel, channels - 1)]
-            _diffuse(
-                state, channel, sound, start, count, wet, fade, fading, diffusions, moving, sends
-            )
-        state.predelay_at = onward(state.predelay_at, count, state.predelay_period)
-        damp(state, start, count, gains, d_gains, powers, moving, lines, heard)
-        feed_back(state, audio, start, count, level, dry, sends, lines, heard, moving)
+        _diffuse(state, audio, start, count, wet, fade, fading, diffusions, moving, sends)
+        damp(state, start, count, gains, d_gains, powers, moving, heard)
+        feed_back(state, audio, start, count, level, dry, sends, heard, moving)
 
 
 @njit(**JIT_EXACT)
@@ -252,11 +265,11 @@ def reverb_chunk(audio, frames, coefs, coefs_end, state):
     # No longer than they must be: what small blocks touch lies close together.
     room = (min(frames, CHUNK) + LANES_F32 - 1) // LANES_F32 * LANES_F32
     rows = shaped(scratch_f32(_ROWS_SCRATCH), (_ROWS, room))
-    lines, sends, heard = rows[:LINES], rows[LINES : LINES + 2], rows[LINES + 2 :]
+    sends, heard = rows[:2], rows[2:]
     if state.fade >= 1.0 and not differ(coefs, coefs_end, 0, PREDELAY):
-        _pieces(audio, frames, coefs, coefs_end, state, lines, sends, heard, False)
+        _pieces(audio, frames, coefs, coefs_end, state, sends, heard, False)
         return
-    _pieces(audio, frames, coefs, coefs_end, state, lines, sends, heard, True)
+    _pieces(audio, frames, coefs, coefs_end, state, sends, heard, True)
     if state.fade < 1.0:
         state.fade = min(state.fade + frames * state.fade_step, 1.0)
         if state.fade >= 1.0:
