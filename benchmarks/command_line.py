@@ -24,9 +24,9 @@ def parser(module: str, description: str | None) -> argparse.ArgumentParser:
 def _json_file(given: str) -> Path:
     """Refused before anything is measured, not behind it."""
     file = Path(given)
-    if not file.resolve().parent.is_dir():
-        folder = str(file.resolve().parent)
-        raise argparse.ArgumentTypeError(f"folder {folder!r} does not exist")
+    folder = file.resolve().parent
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"folder {str(folder)!r} does not exist")
     if file.is_dir():
         raise argparse.ArgumentTypeError(f"{given!r} is a folder")
     return file

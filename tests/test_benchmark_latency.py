@@ -104,7 +104,8 @@ def test_results_that_cannot_be_written_are_refused_before_any_work(name, tmp_pa
         command_line.parser("midi", None).parse_args(["--json", str(tmp_path / name)])
     assert ended.value.code == 2
     assert str((tmp_path / name).parent) in capsys.readouterr().err
-    assert command_line.parser("midi", None).parse_args(["--json", str(tmp_path / "x.json")])
+    taken = command_line.parser("midi", None).parse_args(["--json", str(tmp_path / "x.json")])
+    assert taken.json == tmp_path / "x.json"
 
 
 @pytest.mark.parametrize(

@@ -144,15 +144,3 @@ def join(audio, x, gain, gain_end):
             over += 0 if abs(v) <= one else 1
             x[i, channel] = v
     return over
-
-
-@njit(inline="always", **JIT)
-def turn_up(audio, frames, gain, gain_end):
-    """Apply to a chunk a gain that goes linearly from `gain` to `gain_end`."""
-    first, step = np.float32(gain), np.float32((gain_end - gain) / frames)
-    t = frames_from(np.float32(0.0))
-    for i in range(0, frames, LANES_F32):
-        volume = muladd(t, step, first)
-        for channel in range(audio.shape[0]):
-            store(audio[channel], i, volume * load(audio[channel], i))
-        t = t + A_VECTOR_ON

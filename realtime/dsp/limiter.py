@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from realtime.dsp.blocks import CHUNK, join, turn_up
+from realtime.dsp.blocks import CHUNK, join, split
 from realtime.dsp.intrinsics import JIT, scratch_f64
 from realtime.dsp.lookahead import falling_peak_f64
 from realtime.dsp.simd import (
@@ -78,6 +78,6 @@ def limit(audio, x, gain, gain_end, coefs, state):
     """
     if join(audio, x, gain, gain_end) == 0 and outside(load(state[1], 0), _UNHEARD) == 0:
         return
-    turn_up(audio, x.shape[0], gain, gain_end)
+    split(x, audio)
     limiter_chunk(audio, x.shape[0], coefs, state)
     join(audio, x, 1.0, 1.0)
